@@ -18,6 +18,7 @@ const CASES = [
   'memory',
   'start',
   'lists',
+  'whole-lists',
   'filters',
   'rules',
   'windows',

@@ -16,6 +16,7 @@ export function startLists(app, db, products) {
       `SELECT id, name, kind, shelf, price, authorId FROM product WHERE ${field} = ? ORDER BY price DESC, id LIMIT ?`,
     );
   const [list, ranked] = [listBy('kind'), listBy('shelf')];
+  const whole = db.prepare('SELECT id, name, kind, shelf, price, authorId FROM product ORDER BY id LIMIT ?');
   const nested = db.prepare(
     'SELECT p.id, p.name, a.name AS author FROM product p LEFT JOIN author a ON a.id = p.authorId ' +
       'WHERE p.kind = ? ORDER BY p.price DESC, p.id LIMIT ?',
@@ -24,6 +25,7 @@ export function startLists(app, db, products) {
     const { kind, shelf, limit, select } = request.query;
     reply.type('application/json; charset=utf-8');
     if (shelf !== undefined) return reply.send(JSON.stringify(ranked.all(shelf, Number(limit))));
+    if (kind === undefined) return reply.send(JSON.stringify(whole.all(Number(limit))));
     if (select === undefined) return reply.send(JSON.stringify(list.all(kind, Number(limit))));
     const rows = nested.all(kind, Number(limit));
     const records = rows.map(({ id, name, author }) => ({

@@ -95,7 +95,7 @@ const ROUTES = `export const routes = {
 `;
 
 /**
- * `options`: rooms (a connector with them), listCache (limits.list_cache; Tablecast only), subscriptions (limits.subscriptions; Tablecast only), messages, notes and products to seed, synchronous, bare, batch and log (baseline only), collect (start with --expose-gc), secret
+ * `options`: rooms (a connector with them), listCache (limits.list_cache; Tablecast only), pageMax (limits.page_max; Tablecast only), subscriptions (limits.subscriptions; Tablecast only), messages, notes and products to seed, synchronous, bare, batch and log (baseline only), collect (start with --expose-gc), secret
  * (of tokens, for tables with rules; Tablecast only).
  */
 export async function startHandwritten(options = {}) {
@@ -196,7 +196,9 @@ export function parentDir() {
 }
 
 // The limits are for people; the benchmark comes as thousands of clients from one machine. The baseline has no log either.
-function makeConfig(port, { secret, listCache, subscriptions }) {
+function makeConfig(port, { secret, listCache, pageMax, subscriptions }) {
+  const limits = { list_cache: listCache, page_max: pageMax, subscriptions };
+  const given = Object.entries(limits).filter(([, value]) => value !== undefined);
   const auth = secret === undefined ? '' : `auth:\n  jwt:\n    secret: ${secret}\n`;
   return `${auth}app_id: my-app
 host: 127.0.0.1
@@ -213,7 +215,7 @@ limits:
   connections_per_principal: 0
   messages_per_second: 100000
   messages_burst: 100000
-${listCache === undefined ? '' : `  list_cache: ${listCache}\n`}${subscriptions === undefined ? '' : `  subscriptions: ${subscriptions}\n`}`;
+${given.map(([name, value]) => `  ${name}: ${value}\n`).join('')}`;
 }
 
 function makeSeed(id, title, content) {

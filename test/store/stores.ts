@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
+import type { ListQuery } from '../../src/query/index.ts';
 import type { Plan, TablePlan } from '../../src/schema/plan.ts';
 import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite/store.ts';
 import type { Cell, RecordKey, StoreOptions } from '../../src/store/store.ts';
@@ -114,6 +115,13 @@ export function insert(open: OpenStore, ...rows: readonly (readonly Cell[])[]): 
   const group = rows.map((cells) => ({ type: 'create', table, id: cells[0] as RecordKey, cells }) as const);
   const [result] = open.store.commit([group]).results;
   if (result instanceof Error) throw result;
+}
+
+/** Returns the JSON text of a list, which must not be long enough to be read in slices. */
+export function listJson({ store }: OpenStore, table: TablePlan, query: ListQuery): string {
+  const page = store.list(table, query);
+  if (page instanceof Promise) throw new Error('the list is read in slices');
+  return page.json;
 }
 
 /** Returns all records, parsed. */

@@ -20,7 +20,7 @@ import type {
   StoreOptions,
   WriteGroup,
 } from '../store.ts';
-import { PinnedConnection } from './database/pinned.ts';
+import { PinnedSnapshot } from './database/pinned-snapshot.ts';
 import type { SqliteReader } from './records/reader.ts';
 import { openSqliteStore, type SqliteStore } from './store.ts';
 
@@ -46,8 +46,7 @@ export class DurableStore implements Store {
   readonly #store: SqliteStore;
   readonly #flush: WalFlush;
   /** The database as it was before the commit that is being flushed. */
-  #before: PinnedConnection | undefined;
-  #reader: SqliteReader | undefined;
+  #before: PinnedSnapshot | undefined;
   /** Commits before which the database is still to be pinned. */
   #toPin = 0;
   readonly #health: StorageHealth | undefined;
@@ -116,6 +115,9 @@ export class DurableStore implements Store {
   }
 
   list(table: TablePlan, query: ListQuery): Awaitable<ListPage> {
+    const { longLists } = this.#store;
+    const snapshot = longLists.accepts(query) ? this.#before?.handOver() : undefined;
+    if (snapshot !== undefined) return longLists.listOn(snapshot, table, query);
     return this.#readRecords((records) => records.list(table, query));
   }
 
@@ -202,7 +204,7 @@ export class DurableStore implements Store {
   } {
     if (this.#toPin > 0) {
       this.#toPin--;
-      this.#before ??= new PinnedConnection(this.#store.file);
+      this.#before ??= new PinnedSnapshot(this.#store.snapshots);
       this.#before.pin();
     }
     try {
@@ -241,10 +243,7 @@ export class DurableStore implements Store {
   #readRecords<T>(read: (records: SqliteStore | SqliteReader) => Awaitable<T>): Awaitable<T> {
     if (this.#pending !== undefined) {
       const db = this.#before?.pinned;
-      if (db !== undefined) {
-        this.#reader ??= this.#store.readerOn(db);
-        return read(this.#reader);
-      }
+      if (db !== undefined) return read(this.#store.readerOn(db));
       this.#toPin = PINNED_COMMITS;
     }
     return this.#read(() => read(this.#store));

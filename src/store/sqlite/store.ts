@@ -9,6 +9,7 @@ import { expiryOf } from '../expiry.ts';
 import type { StorageHealth } from '../storage-health.ts';
 import type {
   Aggregate,
+  Awaitable,
   Cell,
   Change,
   CommitResult,
@@ -27,6 +28,7 @@ import { storageError } from './database/errors.ts';
 import { type DirectoryLock, HOLDER_FILE, lockDirectory } from './database/lock.ts';
 import { databaseFile, describeOpenError, forgetSamples, keepStatistics, openDatabase } from './database/open.ts';
 import { ReadTransaction } from './database/read-transaction.ts';
+import { SnapshotPool } from './database/snapshots.ts';
 import { IssuedPositions } from './log/issued-positions.ts';
 import { newestPosition } from './log/layout.ts';
 import { LogEntries, LogState, toChange } from './log/log.ts';
@@ -35,7 +37,8 @@ import { migrate } from './migrate/migrate.ts';
 import { readStored } from './migrate/saved.ts';
 import { Commits, type WrittenTable } from './records/commit.ts';
 import { IdempotencyTable } from './records/idempotency.ts';
-import { SqliteReader, type SqliteReaderOptions, toRecord } from './records/reader.ts';
+import { LongLists } from './records/long-lists.ts';
+import { SqliteReader, toRecord } from './records/reader.ts';
 import { RelatedRecords } from './records/related-records.ts';
 import { RowCachePool } from './records/row-cache.ts';
 import { SqliteTable } from './records/table.ts';
@@ -63,12 +66,16 @@ export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore 
   }
 }
 
-/** Embedded store on one connection. Every method runs synchronously. */
+/** Embedded store on one connection. Every method but `list` of long lists runs synchronously. */
 export class SqliteStore implements Store {
   readonly #db: Database;
   readonly #lock: DirectoryLock;
   readonly #tables = new Map<TablePlan, WrittenTable>();
   readonly #reader: SqliteReader;
+  /** Readers on other connections. */
+  readonly #readers = new WeakMap<Database, SqliteReader>();
+  readonly snapshots: SnapshotPool;
+  readonly longLists: LongLists;
   readonly #sizes: TableSizes;
   readonly #once: IdempotencyTable;
   readonly #reads: ReadTransaction;
@@ -83,6 +90,8 @@ export class SqliteStore implements Store {
   constructor(db: Database, plan: Plan, options: StoreOptions, lock: DirectoryLock) {
     this.#db = db;
     this.#lock = lock;
+    this.snapshots = new SnapshotPool(db.name);
+    this.longLists = new LongLists(this.snapshots, (db) => this.readerOn(db));
     const rows = new RowCachePool(options.recordCache);
     this.#sizes = new TableSizes(db, options.largestScan);
     this.#once = new IdempotencyTable(db, options.idempotency);
@@ -101,7 +110,8 @@ export class SqliteStore implements Store {
       });
     }
     const readers = new Map([...this.#tables].map(([plan, { table }]) => [plan, table]));
-    this.#reader = this.readerOn(db, { beforeRead: () => this.#reads.read(), rows: readers });
+    const reads = { sizes: this.#sizes, lastSeq: () => this.#lastSeq };
+    this.#reader = new SqliteReader(db, { ...reads, beforeRead: () => this.#reads.read(), rows: readers });
     // `migrate` has saved it.
     const stored = readStored(db) as StoredSchema;
     this.#lastSeq = newestPosition(db, stored);
@@ -184,8 +194,9 @@ export class SqliteStore implements Store {
     return this.#reader.page(plan, after, limit);
   }
 
-  list(plan: TablePlan, query: ListQuery): ListPage {
-    return this.#reader.list(plan, query);
+  list(plan: TablePlan, query: ListQuery): Awaitable<ListPage> {
+    const { longLists } = this;
+    return (longLists.accepts(query) ? longLists.list(plan, query) : undefined) ?? this.#reader.list(plan, query);
   }
 
   records(plan: TablePlan, query: ListQuery): StoredRecord[] {
@@ -267,9 +278,14 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** Makes a reader of the records on a connection to the database that sees what has been published, or more. */
-  readerOn(db: Database, options: Pick<SqliteReaderOptions, 'beforeRead' | 'rows'> = {}): SqliteReader {
-    return new SqliteReader(db, { ...options, sizes: this.#sizes, lastSeq: () => this.#lastSeq });
+  /** Returns the reader of the records on another connection, which sees what has been published. */
+  readerOn(db: Database): SqliteReader {
+    let reader = this.#readers.get(db);
+    if (reader === undefined) {
+      reader = new SqliteReader(db, { sizes: this.#sizes, lastSeq: () => this.#lastSeq });
+      this.#readers.set(db, reader);
+    }
+    return reader;
   }
 
   /**
@@ -299,6 +315,7 @@ export class SqliteStore implements Store {
   close(): void {
     this.#unwatch?.();
     this.#reads.end();
+    this.snapshots.close();
     try {
       keepStatistics(this.#db);
       this.#db.pragma('wal_checkpoint(TRUNCATE)');

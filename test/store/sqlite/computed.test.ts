@@ -4,7 +4,7 @@ import { parseListQuery } from '../../../src/query/index.ts';
 import { MigrationRefusedError } from '../../../src/store/open-errors.ts';
 import type { Cell } from '../../../src/store/store.ts';
 import { LIMITS } from '../../query/tables.ts';
-import { insert, type OpenStore, onlyTable, records, StoreFolder } from '../stores.ts';
+import { insert, listJson, type OpenStore, onlyTable, records, StoreFolder } from '../stores.ts';
 
 const NONE: ReadonlySet<string> = new Set();
 const schema = (more: string, price = 'Float') =>
@@ -14,7 +14,7 @@ const LABEL = 'label: String @computed(from: "`${lower(name)}!`") @unique';
 
 function find(open: OpenStore, query: string): unknown {
   const table = onlyTable(open);
-  return JSON.parse(open.store.list(table, parseListQuery(query, table, LIMITS, NONE)).json);
+  return JSON.parse(listJson(open, table, parseListQuery(query, table, LIMITS, NONE)));
 }
 
 describe('a computed field', () => {

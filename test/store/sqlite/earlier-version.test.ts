@@ -2,7 +2,7 @@ import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { parseListQuery } from '../../../src/query/index.ts';
 import { LIMITS } from '../../query/tables.ts';
-import { type OpenStore, onlyTable, records, StoreFolder } from '../stores.ts';
+import { listJson, type OpenStore, onlyTable, records, StoreFolder } from '../stores.ts';
 
 const SEQ = 1795257373381000;
 
@@ -79,7 +79,7 @@ function earlier(): StoreFolder {
 
 function find(open: OpenStore, query: string): unknown {
   const table = onlyTable(open);
-  return JSON.parse(open.store.list(table, parseListQuery(query, table, LIMITS, new Set())).json);
+  return JSON.parse(listJson(open, table, parseListQuery(query, table, LIMITS, new Set())));
 }
 
 describe('a data directory of an earlier version', () => {

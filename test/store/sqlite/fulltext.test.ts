@@ -9,7 +9,7 @@ import { compileListSql } from '../../../src/store/sqlite/sql/index.ts';
 import { NAMES } from '../../../src/store/sqlite/sql/table-names.ts';
 import type { Write } from '../../../src/store/store.ts';
 import { LIMITS } from '../../query/tables.ts';
-import { insert, type OpenStore, onlyTable, StoreFolder } from '../stores.ts';
+import { insert, listJson, type OpenStore, onlyTable, StoreFolder } from '../stores.ts';
 
 const schema = (index: string, more = '') =>
   `type T @table { id: ID! @primaryKey text: String ${index} tags: [String] ${index} n: Int @indexed ${more} }`;
@@ -21,8 +21,8 @@ const tags = (...texts: readonly (string | null)[]) => JSON.stringify(texts);
 
 function find(open: OpenStore, condition: string): string {
   const table = onlyTable(open);
-  const page = open.store.list(table, parseListQuery(`${condition}&select=id`, table, LIMITS, NONE));
-  return (JSON.parse(page.json) as { id: string }[]).map(({ id }) => id).join('');
+  const json = listJson(open, table, parseListQuery(`${condition}&select=id`, table, LIMITS, NONE));
+  return (JSON.parse(json) as { id: string }[]).map(({ id }) => id).join('');
 }
 
 function commit(open: OpenStore, ...group: readonly Write[]): void {
@@ -110,7 +110,7 @@ describe('an index of words', () => {
     const table = onlyTable(open);
     const limits = { ...LIMITS, filterLength: 100_000, filterPattern: 100_000 };
     const findLong = (words: string) =>
-      open.store.list(table, parseListQuery(`select=id&text=ft=${words}`, table, limits, NONE)).json;
+      listJson(open, table, parseListQuery(`select=id&text=ft=${words}`, table, limits, NONE));
     expect(findLong(long)).toBe('[{"id":"b"}]');
     expect(findLong(`${long}b`)).toBe('[{"id":"a"}]');
     expect(findLong(`${long}*`)).toBe('[{"id":"a"},{"id":"b"}]');
@@ -193,8 +193,7 @@ describe('an index of words', () => {
       { type: 'create', table: books, id: '1', cells: ['1', 'ada', 'Engines'] },
       { type: 'create', table: books, id: '2', cells: ['2', 'bob', 'Boats'] },
     );
-    const list = (table: TablePlan, query: string) =>
-      open.store.list(table, parseListQuery(query, table, LIMITS, NONE)).json;
+    const list = (table: TablePlan, query: string) => listJson(open, table, parseListQuery(query, table, LIMITS, NONE));
     expect(list(authors, 'books.title=ft=engines&select=id')).toBe('[{"id":"ada"}]');
     expect(list(authors, 'about=ft=notes&books.title=ft=boats&select=id')).toBe('[]');
     const { filter } = parseListQuery('title=ft=boats', books, LIMITS, NONE);
@@ -297,7 +296,7 @@ test('for any texts and words the index and the predicate of a stream give the s
       const matches = (it: JsonRecord, id: string) => (predicate({ id, ...it }) ? [id] : []);
       const expected = all.flatMap((it, index) => matches(it, `${index}`));
       const query = { ...parseListQuery('select=id', table, LIMITS, NONE), filter };
-      const records = JSON.parse(open.store.list(table, query).json) as { id: string }[];
+      const records = JSON.parse(listJson(open, table, query)) as { id: string }[];
       expect(records.map(({ id }) => id)).toEqual(expected);
       found += expected.length;
     }),

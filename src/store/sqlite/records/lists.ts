@@ -47,6 +47,10 @@ interface CompiledList {
 
 type CompiledRecords = Pick<CompiledList, 'statement' | 'params' | 'scans'>;
 
+/** Time that a slice of a long list may hold the event loop, and rows between two looks at the clock. */
+const MAX_SLICE_MS = 2;
+const ROWS_BETWEEN_LOOKS = 32;
+
 /** Properties of SQLite's plan for a query. */
 interface QueryCost {
   /** True when it reads every record, or sorts them all. */
@@ -79,7 +83,24 @@ export class SqliteLists {
 
   list(table: TablePlan, query: ListQuery): ListPage {
     const compiled = this.#compile(table, query);
-    const rows = compiled.statement.all(...compiled.params) as string[];
+    return this.#pageOf(table, query, compiled, compiled.statement.all(...compiled.params) as string[]);
+  }
+
+  /** Reads as `list` does, and pauses after each slice. The connection is busy meanwhile, and shall have a snapshot. */
+  *slices(table: TablePlan, query: ListQuery): Generator<undefined, ListPage> {
+    const compiled = this.#compile(table, query);
+    const rows: string[] = [];
+    let start = performance.now();
+    for (const row of compiled.statement.iterate(...compiled.params)) {
+      if (rows.push(row as string) % ROWS_BETWEEN_LOOKS > 0 || performance.now() - start < MAX_SLICE_MS) continue;
+      yield;
+      start = performance.now();
+    }
+    yield;
+    return this.#pageOf(table, query, compiled, rows);
+  }
+
+  #pageOf(table: TablePlan, query: ListQuery, compiled: CompiledList, rows: string[]): ListPage {
     const next = rows.length > query.limit ? this.#cut(table, query, compiled, rows) : undefined;
     const json = `[${rows.join(',')}]`;
     if (next === undefined && !query.count) return { json };

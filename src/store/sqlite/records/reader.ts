@@ -58,6 +58,12 @@ export class SqliteReader {
     return this.#lists.list(table, query);
   }
 
+  /** Reads as `list` does, and pauses after each slice. */
+  slices(table: TablePlan, query: ListQuery): Generator<undefined, ListPage> {
+    this.#beforeRead();
+    return this.#lists.slices(table, query);
+  }
+
   records(table: TablePlan, query: ListQuery): StoredRecord[] {
     this.#beforeRead();
     return this.#lists.records(table, query);
