@@ -1,5 +1,5 @@
 import type { Environment } from './connection/environment.ts';
-import { type RequestOptions, request } from './connection/http.ts';
+import { type RequestOptions, readJson, request } from './connection/http.ts';
 import type { LiveHub } from './live/live-hub.ts';
 import type { LiveList, LiveOptions } from './live/live-list.ts';
 import type { WriteStep } from './live/overlay.ts';
@@ -93,7 +93,7 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
     const total = headers.get('x-total-count');
     const next = /<[^>]*[?&]cursor=([^&>]*)[^>]*>;\s*rel="?next/.exec(headers.get('link') ?? '');
     return {
-      records: (await response.json()) as Selected<T, S>[],
+      records: await readJson<Selected<T, S>[]>(response),
       position: Number(headers.get('x-position')),
       next: next?.[1] === undefined ? undefined : decodeURIComponent(next[1]),
       total: total === null ? undefined : Number(total),
@@ -111,7 +111,7 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
     options?: RequestOptions,
   ): Promise<Selected<T, S>> {
     const url = withSearch(this.#recordUrl(id), tableSearch(query as Query));
-    return (await this.#request('GET', url, options)).json() as Promise<Selected<T, S>>;
+    return readJson(await this.#request('GET', url, options));
   }
 
   /**
@@ -160,7 +160,7 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
   /** Sends a message to the subscribers of the table, or of the record with this id. Nothing is stored. */
   async publish(data: unknown, { id, ...options }: RequestOptions & { readonly id?: Id } = {}): Promise<Published> {
     const url = withSearch(id === undefined ? this.#url : this.#recordUrl(id), 'publish=true');
-    return (await this.#request('POST', url, options, data)).json() as Promise<Published>;
+    return readJson(await this.#request('POST', url, options, data));
   }
 
   /**
@@ -232,8 +232,7 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
     const send = async (named: readonly WriteStep[]): Promise<Written<unknown>> => {
       const body = isList ? named.map((step) => step.data) : op === 'create' ? named[0]?.data : data;
       const response = await this.#request(METHODS[op], url, others, body);
-      const record: unknown = response.status === 204 ? undefined : await response.json();
-      return { record, position: Number(response.headers.get('x-position')) };
+      return { record: await readJson(response), position: Number(response.headers.get('x-position')) };
     };
     const { overlay } = this.#hub;
     const written = await (overlay === undefined || optimistic === false ? send(steps) : overlay.write(steps, send));

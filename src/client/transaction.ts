@@ -1,5 +1,5 @@
 import type { Environment } from './connection/environment.ts';
-import { type RequestOptions, request } from './connection/http.ts';
+import { type RequestOptions, readJson, request } from './connection/http.ts';
 import type { LiveHub } from './live/live-hub.ts';
 import type { WriteStep } from './live/overlay.ts';
 import type { Position } from './live/subscription.ts';
@@ -92,7 +92,7 @@ export async function sendTransaction(
       method: 'POST',
       body,
     });
-    const { seq, results } = (await response.json()) as { seq: number; results: StepResult[] };
+    const { seq, results } = await readJson<{ seq: number; results: StepResult[] }>(response);
     return { results, position: seq };
   };
   return overlay === undefined || optimistic === false ? send(shown) : overlay.write(shown, send);

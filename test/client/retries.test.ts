@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { delayBefore } from '../../src/client/connection/backoff.ts';
+import { delayBefore, pause } from '../../src/client/connection/backoff.ts';
 import { type ConnectOptions, makeEnvironment } from '../../src/client/connection/environment.ts';
 import { request } from '../../src/client/connection/http.ts';
 import { TablecastError } from '../../src/client/error.ts';
-import { pauseUntilWake } from '../../src/client/wake.ts';
+import { connect } from '../../src/client/index.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -61,6 +61,23 @@ describe('a request with a transient error', () => {
   });
 });
 
+test('an answer that is cut off in its body is an error of the network', async () => {
+  const cut = () => new ReadableStream({ start: (body) => body.error(new TypeError('terminated')) });
+  const { tables, auth, transaction } = connect<{ T: { id: string } }>(URL, { fetch: async () => new Response(cut()) });
+  for (const call of [
+    () => tables.T.list(),
+    () => tables.T.get('a'),
+    () => tables.T.create({ id: 'a' }),
+    () => tables.T.publish('x'),
+    () => transaction([{ op: 'delete', table: 'T', id: 'a' }]),
+    () => auth.login('ada', 'correct horse'),
+  ]) {
+    const thrown = await call().catch((error: unknown) => error);
+    expect(thrown).toBeInstanceOf(TablecastError);
+    expect(thrown).toMatchObject({ code: 'NETWORK', message: 'terminated' });
+  }
+});
+
 describe('a pause', () => {
   test('is a second at most where the server is on the same machine', () => {
     vi.spyOn(Math, 'random').mockReturnValue(1);
@@ -82,7 +99,7 @@ describe('a pause', () => {
     vi.stubGlobal('removeEventListener', page.removeEventListener.bind(page));
     vi.stubGlobal('document', document);
     let ended = 0;
-    const wait = () => pauseUntilWake(60_000).then(() => void ended++);
+    const wait = () => pause(60_000, undefined, true).then(() => void ended++);
     const first = wait();
     // A hidden window does not reconnect early.
     page.dispatchEvent(new Event('online'));
@@ -96,10 +113,10 @@ describe('a pause', () => {
     page.dispatchEvent(new Event('online'));
     await second;
     const controller = new AbortController();
-    const third = pauseUntilWake(60_000, controller.signal);
+    const third = pause(60_000, controller.signal, true);
     controller.abort(new Error('enough'));
     await expect(third).rejects.toThrow('enough');
-    await expect(pauseUntilWake(60_000, controller.signal)).rejects.toThrow('enough');
+    await expect(pause(60_000, controller.signal, true)).rejects.toThrow('enough');
   });
 });
 

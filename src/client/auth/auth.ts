@@ -1,5 +1,5 @@
 import type { Environment } from '../connection/environment.ts';
-import { request } from '../connection/http.ts';
+import { readJson, request } from '../connection/http.ts';
 import { asError } from '../error.ts';
 import { type Session, type SessionStorage, SessionStore } from './session-store.ts';
 
@@ -127,8 +127,7 @@ export class Auth {
 
   async #post<T>(path: string, body: object): Promise<T> {
     const url = new URL(`_/auth/${path}`, this.#environment.base).href;
-    const response = await request(this.#environment, url, { method: 'POST', body, repeatable: false });
-    return (response.status === 204 ? undefined : await response.json()) as T;
+    return readJson(await request(this.#environment, url, { method: 'POST', body, repeatable: false }));
   }
 
   #changed(): void {

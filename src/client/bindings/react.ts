@@ -13,7 +13,7 @@ import {
 import type { User } from '../auth/auth.ts';
 import type { Client } from '../client.ts';
 import type { Status } from '../connection/link.ts';
-import { asError, type TablecastError } from '../error.ts';
+import type { TablecastError } from '../error.ts';
 import { IDLE, type LiveSnapshot } from '../live/live-query.ts';
 import type { Position } from '../live/subscription.ts';
 import type { Rooms } from '../rooms.ts';
@@ -119,7 +119,7 @@ export function useWrite<T>(table: Table<T>) {
       try {
         return await write();
       } catch (thrown) {
-        const error = asError(thrown);
+        const error = thrown as TablecastError;
         next = { ...next, error };
         if (error.code === 'PRECONDITION_FAILED' && about !== undefined) {
           const theirs = (await table.get(about.id).catch(() => undefined)) as R | undefined;

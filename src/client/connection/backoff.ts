@@ -18,20 +18,44 @@ export function delayBefore(attempt: number, { busy = false, minDelay = 0, maxDe
   return minDelay + (busy ? bound * (0.5 + jitter / 2) : bound * jitter);
 }
 
-/** Resolves after this many milliseconds, or rejects with the signal's reason. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+/**
+ * Resolves after this many milliseconds, with `wakes` also when the network or the window is back. Rejects with the signal's
+ * reason.
+ */
+export function pause(ms: number, signal?: AbortSignal, wakes = false): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason);
-    const stop = () => {
+    const end = () => {
       clearTimeout(timer);
-      reject(signal?.reason);
+      stopListening?.();
+      signal?.removeEventListener('abort', end);
+      if (signal?.aborted) reject(signal.reason);
+      else resolve();
     };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, ms);
-    signal?.addEventListener('abort', stop, { once: true });
+    const timer = setTimeout(end, ms);
+    const stopListening = wakes ? onWake(end) : undefined;
+    signal?.addEventListener('abort', end);
+    if (signal?.aborted) end();
   });
+}
+
+interface PageLike {
+  addEventListener?(name: string, listener: () => void): void;
+  removeEventListener?(name: string, listener: () => void): void;
+  readonly document?: PageLike & { readonly visibilityState: string };
+}
+
+/** Calls the listener when the network is back or the window becomes visible. Returns a function that removes it. */
+export function onWake(listener: () => void): () => void {
+  const page = globalThis as PageLike;
+  const wake = () => {
+    if (page.document?.visibilityState !== 'hidden') listener();
+  };
+  page.addEventListener?.('online', wake);
+  page.document?.addEventListener?.('visibilitychange', wake);
+  return () => {
+    page.removeEventListener?.('online', wake);
+    page.document?.removeEventListener?.('visibilitychange', wake);
+  };
 }
 
 /** Returns 128 random bits in hexadecimal. `crypto.randomUUID` is missing in pages over plain HTTP from another host. */

@@ -1,5 +1,4 @@
 import { asError, errorOf, TablecastError } from '../error.ts';
-import { pauseUntilWake } from '../wake.ts';
 import { delayBefore, pause } from './backoff.ts';
 import { type Environment, parseMessage } from './environment.ts';
 import { EventStreamParser, type StreamEvent } from './event-stream.ts';
@@ -77,7 +76,7 @@ class EventSourceReader<E> {
     const { signal } = this.#closed;
     const { maxPause: maxDelay } = this.#environment;
     const delay = delayBefore(this.#attempts++, { minDelay: Math.max(minDelay, this.#parser.retry ?? 0), maxDelay });
-    await (minDelay > 0 ? pause(delay, signal) : pauseUntilWake(delay, signal)).catch(() => {});
+    await pause(delay, signal, minDelay === 0).catch(() => {});
   }
 
   #shouldRetry({ code, status }: TablecastError): boolean {

@@ -1,5 +1,4 @@
 import { asError, errorOf, TablecastError } from '../error.ts';
-import { pauseUntilWake } from '../wake.ts';
 import { delayBefore, pause, randomId } from './backoff.ts';
 import type { Environment } from './environment.ts';
 
@@ -43,10 +42,18 @@ export async function request(environment: Environment, url: string, options: Ht
       else {
         // The last attempt is made at the deadline.
         const delay = Math.min(left, delayBefore(attempt, { minDelay, maxDelay: environment.maxPause }));
-        await (minDelay > 0 ? pause(delay, signal) : pauseUntilWake(delay, signal)).catch(throwAborted);
+        await pause(delay, signal, minDelay === 0).catch(throwAborted);
       }
     }
   }
+}
+
+/** Reads the JSON of a response; undefined where there is no content. */
+export async function readJson<V>(response: Response): Promise<V> {
+  if (response.status === 204) return undefined as V;
+  return response.json().catch((thrown: unknown) => {
+    throw asError(thrown);
+  }) as Promise<V>;
 }
 
 function isTransient({ code, status }: TablecastError): boolean {
@@ -64,38 +71,29 @@ async function once(
   const all: Record<string, string> = { ...headers };
   if (token !== undefined) all.authorization = `Bearer ${token}`;
   if (body !== undefined) all['content-type'] ??= 'application/json';
-  const { abort, release } = timeLimit(environment.timeout, signal);
+  const ended = new AbortController();
+  const stop = () => ended.abort();
+  const timer = setTimeout(stop, environment.timeout);
+  signal?.addEventListener('abort', stop);
+  if (signal?.aborted) stop();
   try {
     const payload = body === undefined || body instanceof Uint8Array ? body : JSON.stringify(body);
     const response = await environment.fetch(url, {
       method,
       headers: all,
-      signal: abort,
+      signal: ended.signal,
       ...(payload !== undefined && { body: payload as string }),
     });
     if (response.ok) return response;
     throw await errorOf(response);
   } catch (error) {
     if (signal?.aborted) throwAborted(signal.reason);
-    if (abort.aborted) throw new TablecastError('TIMEOUT', `No answer within ${environment.timeout} ms.`);
+    if (ended.signal.aborted) throw new TablecastError('TIMEOUT', `No answer within ${environment.timeout} ms.`);
     throw error;
   } finally {
-    release();
-  }
-}
-
-/** Makes a signal that aborts after this many milliseconds, or with another signal. */
-function timeLimit(ms: number, signal?: AbortSignal): { abort: AbortSignal; release: () => void } {
-  const controller = new AbortController();
-  const stop = () => controller.abort();
-  const timer = setTimeout(stop, ms);
-  if (signal?.aborted) stop();
-  signal?.addEventListener('abort', stop);
-  const release = () => {
     clearTimeout(timer);
     signal?.removeEventListener('abort', stop);
-  };
-  return { abort: controller.signal, release };
+  }
 }
 
 function throwAborted(cause: unknown): never {

@@ -1,6 +1,5 @@
 import { asError, TablecastError } from '../error.ts';
-import { onWake } from '../wake.ts';
-import { delayBefore } from './backoff.ts';
+import { delayBefore, onWake } from './backoff.ts';
 import { type Environment, listenForEnd, type SocketLike } from './environment.ts';
 
 /** State of a connection or a subscription. `paused`: until the queued frames are processed. `waiting`: for the next attempt. */
@@ -169,13 +168,11 @@ export class Link {
     this.#detach();
     if (wasOpen) this.#host.lost(code, reason);
     if (this.isClosed) return;
-    if (code === 4403) {
-      return this.close(new TablecastError('FORBIDDEN', reason || 'No longer allowed.', { status: 403 }));
-    }
-    if (code === 4401) {
-      const error = new TablecastError('UNAUTHORIZED', reason || 'The token is not accepted.', { status: 401 });
-      if (!this.#environment.canRenew) return this.close(error);
-      this.#renew = true;
+    if (code === 4401 || code === 4403) {
+      this.#renew = code === 4401 && this.#environment.canRenew;
+      const status = code - 4000;
+      const error = new TablecastError(status === 401 ? 'UNAUTHORIZED' : 'FORBIDDEN', reason, { status });
+      if (!this.#renew) return this.close(error);
     }
     if (wasOpen || this.#host.explainRefusal === undefined) return this.#scheduleRetry({ busy: BUSY.has(code) });
     // A page does not receive the status with which its WebSocket was refused.
