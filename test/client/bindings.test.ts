@@ -101,12 +101,12 @@ test('the binding of React renders on a server, without a connection', async () 
 const sizeOf = (name: string) => gzipSync(readFileSync(new URL(`../../dist/${name}.js`, import.meta.url))).length;
 
 test.each([
-  ['client', 13.1],
-  ['client-optimistic', 5],
+  ['client', 13],
+  ['client-optimistic', 3],
   // With all that the others load later, and with `optimistic`.
   ['client-page', 20],
   ['client-tanstack-db', 1],
-  ['client-react', 1.6],
+  ['client-react', 1.25],
   ['client-svelte', 0.7],
   ['client-vue', 0.7],
 ])('the entry %s is within %s KB of gzip', (name, kilobytes) => {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { TablecastError } from '../../src/client/index.ts';
 import type { ChangeFrame } from '../../src/client/live/frames.ts';
 import { LiveQuery } from '../../src/client/live/live-query.ts';
@@ -7,6 +7,7 @@ import type { Overlay, WriteStep } from '../../src/client/live/overlay.ts';
 import type { SubscribeOptions, Subscription } from '../../src/client/live/subscription.ts';
 import { applyOperation, makeOperation } from '../../src/client/optimistic/operation.ts';
 import { optimistic } from '../../src/client/optimistic/optimistic.ts';
+import { PARAMETERS, takeOut } from '../../src/client/query.ts';
 
 type Item = Readonly<Record<string, unknown>> & { readonly id: string };
 type State = ReadonlyMap<string, Item>;
@@ -70,7 +71,12 @@ class Server {
         this.#streams.set(name, stream);
         return subscription as unknown as Subscription<Item>;
       },
-      { linger: 0, onEnd: () => {}, overlay: (it) => overlay.attach(it, { table: 'Item', id: undefined }) },
+      {
+        linger: 0,
+        onEnd: () => {},
+        overlay: (it) =>
+          overlay.attach(it, { table: 'Item', id: undefined, search, ...takeOut(search, ...PARAMETERS) }),
+      },
     );
     stream?.options.onReady?.({ type: 'ready', seq: stream.position });
     return query;
@@ -324,6 +330,8 @@ describe('writes that are shown at once', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(act, { minLength: 1, maxLength: 40 }), async (acts) => {
         const model = new Model();
+        // What evaluates conditions.
+        await vi.dynamicImportSettled();
         for (const one of acts) {
           await model.run(one);
           model.check();
@@ -347,5 +355,27 @@ describe('writes that are shown at once', () => {
       }),
       { numRuns: Number(process.env.PROPERTY_RUNS ?? 100), examples: FOUND.map((acts): [Act[]] => [acts]) },
     );
+  });
+
+  test('leave records where they are until what evaluates conditions is loaded', async () => {
+    const put = (key: string): Act => {
+      const step = { op: 'put' as const, table: 'Item', id: key, data: { n: 5, title: 'b' } };
+      return { type: 'write', steps: [step] };
+    };
+    const shown = (model: Model) =>
+      NAMES.map((name) =>
+        model.queries
+          .get(name)
+          ?.snapshot()
+          .data.map(({ id: key }) => key),
+      );
+    const model = new Model();
+    const first = model.run(put('a'));
+    expect(shown(model)).toEqual([['a'], [], []]);
+    await first;
+    await vi.dynamicImportSettled();
+    void model.run(put('b'));
+    expect(shown(model)).toEqual([['a', 'b'], ['a', 'b'], []]);
+    await model.settle();
   });
 });

@@ -1,5 +1,5 @@
 import type { Environment } from '../connection/environment.ts';
-import { type Query, tableSearch, takeOut, withSearch } from '../query.ts';
+import { PARAMETERS, type Query, tableSearch, takeOut, withSearch } from '../query.ts';
 import { ConnectionPool } from '../wire/pool.ts';
 import { LiveList, type LiveOptions } from './live-list.ts';
 import { isTotals, LiveQuery } from './live-query.ts';
@@ -60,7 +60,13 @@ export class LiveHub {
         onEnd: () => void (this.#queries.get(key) === made && this.#queries.delete(key)),
         ...(this.overlay !== undefined &&
           !isTotals(search) && {
-            overlay: (query) => (this.overlay as Overlay).attach<R>(query, { table, id: own.id }),
+            overlay: (query) =>
+              (this.overlay as Overlay).attach<R>(query, {
+                table,
+                id: own.id,
+                search,
+                ...takeOut(search, ...PARAMETERS),
+              }),
           }),
       },
     );

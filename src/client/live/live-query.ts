@@ -3,7 +3,7 @@ import { closedError, type TablecastError } from '../error.ts';
 import { takeOut, withSearch } from '../query.ts';
 import { onNextFrame } from './frame-clock.ts';
 import type { ChangeFrame } from './frames.ts';
-import type { Entry } from './order.ts';
+import { type Entry, makeOrder } from './order.ts';
 import type { OverlaidQuery, OverlaidRows } from './overlay.ts';
 import { type Rows, SortedRows, WindowRows } from './rows.ts';
 import type { Position, SubscribeOptions, Subscription } from './subscription.ts';
@@ -59,13 +59,13 @@ export interface LiveQueryHost<R> {
 const REACHED_AFTER_MS = 50;
 
 /** State of one query, shared by all lists of a client that ask for the same; kept up to date by one subscription. */
-export class LiveQuery<R> {
+export class LiveQuery<R> implements OverlaidQuery<R> {
   readonly #open: OpenSubscription<R>;
   /** Queries to try one after the other. */
   readonly #searches: readonly string[];
   /** Number of those that are windows; the one after them asks for all records that match. */
   readonly #windows: number;
-  readonly #sort: string | undefined;
+  readonly order: (a: Entry<R>, b: Entry<R>) => number;
   readonly #offset: number;
   readonly #limit: number;
   readonly #views = new Set<QueryView<R>>();
@@ -73,9 +73,10 @@ export class LiveQuery<R> {
   readonly #overlay: OverlaidRows<R> | undefined;
   #attempt = 0;
   #subscription: Subscription<R>;
-  #rows: Rows<R>;
-  /** Position of the rows, which stay through a lost connection and a reset. */
-  #position: Position | undefined;
+  /** Rows of the server, which stay through a lost connection and a reset. */
+  rows: Rows<R>;
+  /** Position of the rows. */
+  position: Position | undefined;
   /** Snapshot in progress, which replaces the rows when it is complete. */
   #next: Rows<R> | undefined;
   #frames: ChangeFrame<R>[] = [];
@@ -92,15 +93,15 @@ export class LiveQuery<R> {
     const { rest, taken } = takeOut(search, 'sort', 'limit', 'offset', 'cursor', 'since', 'retained');
     this.#open = open;
     this.#host = host;
-    this.#sort = taken.sort;
+    this.order = makeOrder(taken.sort);
     this.#limit = Number(taken.limit ?? Number.POSITIVE_INFINITY);
     this.#offset = taken.cursor === undefined ? Number(taken.offset ?? 0) : 0;
     const windows = makeWindows(rest, taken);
     this.#windows = windows.length;
     const isCut = windows.length > 0 && host.fallback !== false && !isTotals(rest);
     this.#searches = windows.length === 0 || isCut ? [...windows, rest] : windows;
-    this.#rows = this.#makeRows();
-    this.#overlay = host.overlay?.(this.#overlaid(search));
+    this.rows = this.#makeRows();
+    this.#overlay = host.overlay?.(this);
     this.#subscription = this.#begin();
   }
 
@@ -117,11 +118,11 @@ export class LiveQuery<R> {
   }
 
   get(id: string | number): R | undefined {
-    return (this.#overlay ?? this.#rows).get(id)?.record;
+    return (this.#overlay ?? this.rows).get(id)?.record;
   }
 
   seq(id: string | number): Position | undefined {
-    return this.#rows.get(id)?.seq;
+    return this.rows.get(id)?.seq;
   }
 
   /** Current state; computed when it is asked for, and the same object until something changes. */
@@ -138,6 +139,10 @@ export class LiveQuery<R> {
       hasMore: length > this.#start + this.#limit,
     };
     return this.#snapshot;
+  }
+
+  get windowSize(): number | undefined {
+    return this.#isWindow ? this.#limit + (this.#attempt === 0 ? 1 : 0) : undefined;
   }
 
   /** Adds a list that looks at the query, which stays open for it. */
@@ -161,8 +166,19 @@ export class LiveQuery<R> {
       if (this.status === 'closed') return reject(this.#error ?? closedError('list'));
       this.#waiters.set(resolve, position);
       // The change may be one that this list does not get: then the server has to say how far it is.
-      setTimeout(() => this.#waiters.has(resolve) && this.#subscription.catchUp(), REACHED_AFTER_MS);
+      setTimeout(() => this.#waiters.has(resolve) && this.catchUp(), REACHED_AFTER_MS);
     });
+  }
+
+  /** Has the rows shown anew. */
+  changed(): void {
+    this.#snapshot = undefined;
+    onNextFrame(this.#tell);
+  }
+
+  /** Asks the server for its position. */
+  catchUp(): void {
+    this.#subscription.catchUp();
   }
 
   get #isWindow(): boolean {
@@ -175,30 +191,11 @@ export class LiveQuery<R> {
   }
 
   #makeRows(): Rows<R> {
-    return this.#isWindow ? new WindowRows() : new SortedRows(this.#sort);
-  }
-
-  #overlaid(search: string): OverlaidQuery<R> {
-    // The overlay follows the query, whose rows are others after each snapshot.
-    const query = this;
-    return {
-      search,
-      get windowSize() {
-        return query.#isWindow ? query.#limit + (query.#attempt === 0 ? 1 : 0) : undefined;
-      },
-      get rows() {
-        return query.#rows;
-      },
-      get position() {
-        return query.#position;
-      },
-      changed: () => this.#change(),
-      catchUp: () => this.#subscription.catchUp(),
-    };
+    return this.#isWindow ? new WindowRows() : new SortedRows(this.order);
   }
 
   #entries(): readonly Entry<R>[] {
-    return (this.#overlay ?? this.#rows).entries();
+    return (this.#overlay ?? this.rows).entries();
   }
 
   #begin(): Subscription<R> {
@@ -209,7 +206,7 @@ export class LiveQuery<R> {
       onReset: () => {
         this.#isLive = false;
         this.#next = this.#makeRows();
-        this.#change();
+        this.changed();
       },
       onReady: () => this.#complete(),
       onStatus: (status) => this.#follow(status),
@@ -222,21 +219,21 @@ export class LiveQuery<R> {
     if (status === 'closed') return void this.#end();
     if (status !== 'live') this.#isLive = false;
     for (const view of [...this.#views]) view.status(status);
-    this.#change();
+    this.changed();
   }
 
   /** Applies a frame; those of one change or transaction come together. */
   #receive(frame: ChangeFrame<R>): void {
     this.#fold(frame);
-    if (this.#isLive) this.#frames.push(frame);
     if (frame.more !== undefined) return;
     if (this.#next === undefined) this.#move(frame.tx ?? frame.seq);
-    if (this.#isLive) this.#change();
+    if (this.#isLive) this.changed();
   }
 
   #fold(frame: ChangeFrame<R>): void {
+    if (this.#isLive) this.#frames.push(frame);
     if (frame.message_type === 'Publish' || frame.id === null) return;
-    const rows = this.#next ?? this.#rows;
+    const rows = this.#next ?? this.rows;
     if (frame.message_type === 'Delete') {
       rows.remove(frame.id);
       return;
@@ -248,22 +245,17 @@ export class LiveQuery<R> {
   }
 
   #complete(): void {
-    if (this.#next !== undefined) this.#rows = this.#next;
+    if (this.#next !== undefined) this.rows = this.#next;
     this.#next = undefined;
     this.#isWhole = true;
     this.#isLive = true;
     this.#move(this.#subscription.position);
-    this.#change();
+    this.changed();
   }
 
   #move(position: Position | undefined): void {
-    this.#position = position;
+    this.position = position;
     this.#overlay?.moved();
-  }
-
-  #change(): void {
-    this.#snapshot = undefined;
-    onNextFrame(this.#tell);
   }
 
   #notify(): void {
@@ -291,7 +283,7 @@ export class LiveQuery<R> {
     if (error?.code === 'INVALID_QUERY' && !this.#isWhole && this.#attempt < this.#searches.length - 1) {
       this.#attempt++;
       this.#error = undefined;
-      this.#rows = this.#makeRows();
+      this.rows = this.#makeRows();
       // Not within the end of the former subscription.
       queueMicrotask(() => {
         this.#subscription = this.#begin();

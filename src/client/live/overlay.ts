@@ -17,8 +17,8 @@ export interface WriteStep {
 
 /** Query whose rows are shown with the writes that wait for their confirmation. */
 export interface OverlaidQuery<R> {
-  /** Search part of the query, with `sort`, `limit` and `select`. */
-  readonly search: string;
+  /** Order of its records. */
+  readonly order: (a: Entry<R>, b: Entry<R>) => number;
   /** Number of rows of the window that is asked for; undefined when the rows are all that match. */
   readonly windowSize: number | undefined;
   /** Rows of the server at `position`. */
@@ -29,6 +29,19 @@ export interface OverlaidQuery<R> {
   changed(): void;
   /** Asks the server for its position. */
   catchUp(): void;
+}
+
+/** What a query asks for. */
+export interface QueryAddress {
+  readonly table: string;
+  /** Record that the query is for; undefined for a list. */
+  readonly id: Id | undefined;
+  /** Search part with all conditions and parameters. */
+  readonly search: string;
+  /** The same without parameters. */
+  readonly rest: string;
+  /** Parameters by name. */
+  readonly taken: Partial<Record<string, string>>;
 }
 
 /** Rows of one query with the writes on top. */
@@ -53,6 +66,5 @@ export interface Overlay {
     steps: readonly WriteStep[],
     send: (steps: readonly WriteStep[]) => Promise<V>,
   ): Promise<V>;
-  /** `of` names the table, and for the query of one record its key. */
-  attach<R>(query: OverlaidQuery<R>, of: { readonly table: string; readonly id: Id | undefined }): OverlaidRows<R>;
+  attach<R>(query: OverlaidQuery<R>, of: QueryAddress): OverlaidRows<R>;
 }

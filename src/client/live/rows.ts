@@ -1,4 +1,4 @@
-import { type Entry, makeOrder } from './order.ts';
+import type { Entry } from './order.ts';
 
 type Id = string | number;
 
@@ -23,9 +23,8 @@ export class SortedRows<R> implements Rows<R> {
   readonly #changed = new Set<Id>();
   #sorted: readonly Entry<R>[] = [];
 
-  /** `sort` is that of the query. */
-  constructor(sort: string | undefined) {
-    this.#order = makeOrder(sort);
+  constructor(order: (a: Entry<R>, b: Entry<R>) => number) {
+    this.#order = order;
   }
 
   get size(): number {

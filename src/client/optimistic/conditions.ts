@@ -256,7 +256,7 @@ function plain(raw: string, read: (text: string) => string): Operand {
 }
 
 /** Splits a search part into its parameters and the conditions between them. */
-export function splitSearch(search: string): {
+function splitSearch(search: string): {
   readonly conditions: string;
   readonly parameters: ReadonlyMap<string, string>;
 } {

@@ -1,4 +1,4 @@
-import type { OverlaidQuery, OverlaidRows, Overlay, WriteStep } from '../live/overlay.ts';
+import type { OverlaidQuery, OverlaidRows, Overlay, QueryAddress, WriteStep } from '../live/overlay.ts';
 import type { Position } from '../live/subscription.ts';
 import { makeOperation, nameSteps, type Operation, type PendingWrite } from './operation.ts';
 import { type OverlayHost, QueryOverlay } from './query-overlay.ts';
@@ -46,9 +46,18 @@ class PendingWrites implements Overlay, OverlayHost {
   readonly #queries = new Set<QueryOverlay<unknown>>();
   /** Ends of the last write to each record. */
   readonly #last = new Map<string, Promise<unknown>>();
+  compile: OverlayHost['compile'];
 
   constructor({ keys = {} }: OptimisticOptions) {
     this.#keys = keys;
+    // Here long before the first list has its records.
+    import('./conditions.ts').then(
+      ({ compileConditions }) => {
+        this.compile = compileConditions;
+        for (const query of this.#queries) query.reconsider();
+      },
+      () => {},
+    );
   }
 
   async write<V extends { readonly position: Position }>(
@@ -73,7 +82,7 @@ class PendingWrites implements Overlay, OverlayHost {
     }
   }
 
-  attach<R>(query: OverlaidQuery<R>, of: { readonly table: string; readonly id: Id | undefined }): OverlaidRows<R> {
+  attach<R>(query: OverlaidQuery<R>, of: QueryAddress): OverlaidRows<R> {
     const overlay = new QueryOverlay(query, of, this);
     this.#queries.add(overlay as QueryOverlay<unknown>);
     return overlay;

@@ -1,7 +1,7 @@
-import { type Entry, makeOrder } from '../live/order.ts';
-import type { OverlaidQuery, OverlaidRows } from '../live/overlay.ts';
+import type { Entry } from '../live/order.ts';
+import type { OverlaidQuery, OverlaidRows, QueryAddress } from '../live/overlay.ts';
 import type { Position } from '../live/subscription.ts';
-import { compileConditions, splitSearch } from './conditions.ts';
+import type { Condition } from './conditions.ts';
 import { applyOperation, type Operation } from './operation.ts';
 
 type Id = string | number;
@@ -12,6 +12,8 @@ export interface OverlayHost {
   /** Writes to a table that some query still waits for, in order. */
   operations(table: string): readonly Operation[];
   keyOf(table: string): string;
+  /** Makes the condition of a search part. Until it is there, records stay where they are. */
+  readonly compile: ((search: string) => Condition) | undefined;
   /** Returns a record with all its fields as another query shows it. */
   find(table: string, id: Id, besides: object): Json | undefined;
   detach(query: object): void;
@@ -49,8 +51,9 @@ export class QueryOverlay<R> implements OverlaidRows<R> {
   readonly #id: Id | undefined;
   readonly #query: OverlaidQuery<R>;
   readonly #host: OverlayHost;
-  readonly #matches: (record: Json) => boolean | undefined;
-  readonly #order: (a: Entry<R>, b: Entry<R>) => number;
+  /** Undefined until there is a condition and what evaluates it is loaded. */
+  #condition: Condition | undefined;
+  readonly #search: string;
   /** Selected fields; undefined for all of them. */
   readonly #fields: ReadonlySet<string> | undefined;
   /** True where records before the first one of the window are not known. */
@@ -63,17 +66,16 @@ export class QueryOverlay<R> implements OverlaidRows<R> {
   readonly #shown = new Map<string, Shown<R>>();
   #last: Overlaid<R> = { base: [], active: [], shown: [], entries: [] };
 
-  constructor(query: OverlaidQuery<R>, of: { readonly table: string; readonly id: Id | undefined }, host: OverlayHost) {
-    const { parameters } = splitSearch(query.search);
-    const select = parameters.get('select');
-    this.table = of.table;
-    this.#id = of.id;
+  constructor(query: OverlaidQuery<R>, { table, id, search, rest, taken }: QueryAddress, host: OverlayHost) {
+    const { select, cursor, offset = 0, filter } = taken;
+    this.table = table;
+    this.#id = id;
     this.#query = query;
     this.#host = host;
-    this.#matches = compileConditions(query.search);
-    this.#order = makeOrder(parameters.get('sort'));
     this.#fields = select === undefined || /(?:^|,)\*/.test(select) ? undefined : fieldsOf(select);
-    this.#hasBefore = parameters.has('cursor') || Number(parameters.get('offset') ?? 0) > 0;
+    this.#hasBefore = cursor !== undefined || Number(offset) > 0;
+    this.#search = search;
+    if (rest === '' && filter === undefined) this.#condition = () => true;
   }
 
   /** True when its rows have all fields of their records. */
@@ -115,6 +117,13 @@ export class QueryOverlay<R> implements OverlaidRows<R> {
 
   changed(): void {
     this.#query.changed();
+  }
+
+  /** Decides again about records that were left where they are. */
+  reconsider(): void {
+    this.#shown.clear();
+    this.#last = { base: [], active: [], shown: [], entries: [] };
+    this.changed();
   }
 
   moved(): void {
@@ -225,7 +234,8 @@ export class QueryOverlay<R> implements OverlaidRows<R> {
   #fits(record: Json | undefined, wasThere: boolean): boolean {
     if (record === undefined) return false;
     if (this.#id !== undefined) return true;
-    return this.#matches(record) ?? wasThere;
+    this.#condition ??= this.#host.compile?.(this.#search);
+    return this.#condition?.(record) ?? wasThere;
   }
 
   #project(record: Json): Json {
@@ -249,7 +259,7 @@ export class QueryOverlay<R> implements OverlaidRows<R> {
       byId.delete(String(entry.id));
       const shown = this.#show(entry.id, operations);
       if (shown === undefined) continue;
-      if (this.#order(shown, entry) === 0) entries.push(shown);
+      if (this.#query.order(shown, entry) === 0) entries.push(shown);
       else moved.push(shown);
     }
     for (const [, operations] of byId) {
@@ -265,12 +275,12 @@ export class QueryOverlay<R> implements OverlaidRows<R> {
     const { windowSize } = this.#query;
     const [first, last] = [base[0], base.at(-1)];
     if (windowSize === undefined || first === undefined || last === undefined) return false;
-    if (this.#hasBefore && this.#order(entry, first) < 0) return true;
-    return base.length >= windowSize && this.#order(entry, last) > 0;
+    if (this.#hasBefore && this.#query.order(entry, first) < 0) return true;
+    return base.length >= windowSize && this.#query.order(entry, last) > 0;
   }
 
   #insert(entries: Entry<R>[], entry: Entry<R>): void {
-    const found = entries.findIndex((other) => this.#order(other, entry) > 0);
+    const found = entries.findIndex((other) => this.#query.order(other, entry) > 0);
     entries.splice(found < 0 ? entries.length : found, 0, entry);
   }
 }
