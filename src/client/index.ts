@@ -16,6 +16,7 @@ export type {
   ReadyFrame,
   ResetFrame,
   RetainedFrame,
+  TotalFrame,
   UpdateFrame,
 } from './live/frames.ts';
 export type { LiveList, LiveOptions } from './live/live-list.ts';

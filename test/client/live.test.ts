@@ -216,6 +216,71 @@ describe('a window', { timeout: 120_000 }, () => {
     expect(last.getSnapshot().hasMore).toBe(true);
   });
 
+  test('has the number of all that match, also after changes outside of it', async () => {
+    await using server = await startServer({ schema: SCHEMA });
+    const { Message } = open(server).tables;
+    await Message.create(['a', 'b', 'c', 'd'].map((id, n) => ({ id, title: 't', n })));
+    const list = Message.live({ where: { n: { ge: 1 } }, sort: 'n', limit: 2, count: true });
+    const all = Message.live({ count: true });
+    const uncounted = Message.live({ limit: 2 });
+    await Promise.all([list.ready, all.ready, uncounted.ready]);
+    const totals = () => [list.total, all.total, uncounted.total];
+    expect([...totals(), names(list), list.getSnapshot().hasMore]).toEqual([3, 4, undefined, ['b', 'c'], true]);
+    const told: (number | undefined)[] = [];
+    list.subscribe(({ total }) => told.push(total));
+    // Outside of the window and of what matches, in the window, and behind it.
+    await Message.delete('a');
+    const { position } = await Message.create({ id: 'e', title: 't', n: 9 }, { position: true });
+    await list.reached(position);
+    expect([...totals(), names(list), list.position]).toEqual([4, 4, undefined, ['b', 'c'], position]);
+    await Message.delete('b');
+    await expect.poll(totals).toEqual([3, 3, undefined]);
+    expect(names(list)).toEqual(['c', 'd']);
+    await server.kill();
+    await expect.poll(() => list.getSnapshot().status).toBe('stale');
+    await server.restart();
+    await expect.poll(() => list.getSnapshot().status).toBe('live');
+    await Message.delete('e');
+    await expect.poll(totals).toEqual([2, 2, undefined]);
+    expect(told.filter((total, at) => at === 0 || total !== told[at - 1])).toEqual([3, 4, 3, 2]);
+  });
+
+  test('tells a subscription the number by the frames of its changes, and by one of its own', async () => {
+    await using server = await startServer({ schema: SCHEMA });
+    const { Message } = open(server).tables;
+    await Message.create(['a', 'b'].map((id, n) => ({ id, title: 't', n })));
+    const told: unknown[] = [];
+    const subscription = Message.subscribe('sort=n&limit=1&count=true', {
+      onReady: ({ total }) => told.push(['ready', total]),
+      onChange: ({ op, total }) => told.push([op, total]),
+      onTotal: ({ type, total, seq }) => told.push([type, total, seq]),
+    });
+    await expect.poll(() => subscription.status).toBe('live');
+    const { position } = await Message.create({ id: 'c', title: 't', n: 5 }, { position: true });
+    await expect.poll(() => subscription.position).toBe(position);
+    await Message.delete('a');
+    await expect.poll(() => told.length).toBe(5);
+    expect(told).toEqual([
+      ['retained', undefined],
+      ['ready', 2],
+      ['total', 3, position],
+      ['delete', undefined],
+      ['update', 2],
+    ]);
+  });
+
+  test('counts what it is cut out of, where the server does not follow it', async () => {
+    await using server = await startServer({ schema: SCHEMA });
+    const { Message, Author } = open(server).tables;
+    await Author.create({ id: 'a', name: 'Ada' });
+    await Message.create(['m1', 'm2', 'm3'].map((id) => ({ id, title: 't', author: 'a' })) as Partial<Message>[]);
+    const list = Message.live('by.name==Ada&sort=id&limit=1&count=true');
+    await list.ready;
+    expect([names(list), list.total]).toEqual([['m1'], 3]);
+    await Author.patch('a', { name: 'Eve' });
+    await expect.poll(() => [names(list), list.total]).toEqual([[], 0]);
+  });
+
   test('that the server does not follow is cut out of all that match', async () => {
     await using server = await startServer({ schema: SCHEMA });
     const { Message, Author } = open(server).tables;

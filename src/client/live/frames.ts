@@ -58,6 +58,16 @@ export interface ReadyFrame {
   readonly total?: number;
 }
 
+/** With `count=true`: the number of matching records after a change that has no other frame for this subscription. */
+export interface TotalFrame {
+  readonly type: 'total';
+  readonly total: number;
+  readonly seq: number;
+  /** As of a frame with a record. */
+  readonly tx?: number;
+  readonly more?: true;
+}
+
 /** Invalidates all earlier frames. The full state follows as Retained frames, then `ready`. */
 export interface ResetFrame {
   readonly type: 'reset';
@@ -73,4 +83,4 @@ export interface ResetFrame {
   readonly seq?: number;
 }
 
-export type Frame<R> = ChangeFrame<R> | ReadyFrame | ResetFrame;
+export type Frame<R> = ChangeFrame<R> | TotalFrame | ReadyFrame | ResetFrame;

@@ -43,8 +43,8 @@ export class LiveList<R> {
   readonly ended: Promise<void>;
   readonly #openQuery: OpenQuery<R>;
   readonly #options: LiveOptions<R>;
-  readonly #listeners = new Map<object, () => void>();
-  readonly #onChange = new Set<OnChange<R>>();
+  /** Called with the changes, and without any when the list has ended. */
+  readonly #listeners = new Set<(frames?: readonly ChangeFrame<R>[]) => void>();
   readonly #view: QueryView<R>;
   #query: LiveQuery<R> | undefined;
   #more = 0;
@@ -56,7 +56,6 @@ export class LiveList<R> {
   constructor(openQuery: OpenQuery<R>, options: LiveOptions<R>) {
     this.#openQuery = openQuery;
     this.#options = options;
-    if (options.onChange !== undefined) this.#onChange.add((...args) => options.onChange?.(...args));
     this.ended = new Promise((resolve, reject) => {
       this.#resolveEnded = resolve;
       this.#rejectEnded = reject;
@@ -71,7 +70,8 @@ export class LiveList<R> {
       status: (status) => this.#options.onStatus?.(status),
       ended: (error) => this.#end(error),
     };
-    if (options.lazy !== true) this.#acquire();
+    if (options.onChange !== undefined) this.onChange((...args) => options.onChange?.(...args));
+    else if (options.lazy !== true) this.#acquire();
   }
 
   /** Records in the order of the query, within `limit` and `offset`. The same array until something changes. */
@@ -82,6 +82,11 @@ export class LiveList<R> {
   /** Number of matching records that are known: of a window those in it, else all. */
   get size(): number {
     return this.getSnapshot().size;
+  }
+
+  /** Number of all matching records, also outside of the window; undefined without `count=true`. */
+  get total(): number | undefined {
+    return this.getSnapshot().total;
   }
 
   get status(): Status {
@@ -118,21 +123,14 @@ export class LiveList<R> {
 
   /** Calls the listener after each change of the snapshot, but not at once. Returns a function that ends it. */
   listen(run: () => void): () => void {
-    const key = {};
-    this.#listeners.set(key, run);
-    this.#acquire();
-    return () => {
-      if (this.#listeners.delete(key)) this.#releaseIfLazy();
-    };
+    return this.#add(() => run());
   }
 
   /** Adds a listener for changes. Returns a function that removes it. */
   onChange(listener: OnChange<R>): () => void {
-    this.#onChange.add(listener);
-    this.#acquire();
-    return () => {
-      if (this.#onChange.delete(listener)) this.#releaseIfLazy();
-    };
+    return this.#add((frames) => {
+      if (frames !== undefined) listener(this.records, frames.length === 1 ? frames[0] : undefined, frames);
+    });
   }
 
   /**
@@ -179,6 +177,14 @@ export class LiveList<R> {
     this.#end(undefined);
   }
 
+  #add(listener: (frames?: readonly ChangeFrame<R>[]) => void): () => void {
+    this.#listeners.add(listener);
+    this.#acquire();
+    return () => {
+      if (this.#listeners.delete(listener)) this.#releaseIfLazy();
+    };
+  }
+
   #acquire(): LiveQuery<R> {
     if (this.#query === undefined || this.#query.status === 'closed') {
       this.#query = this.#openQuery(this.#more);
@@ -189,7 +195,7 @@ export class LiveList<R> {
 
   /** Closes a lazy list without listeners; its query stays for a while. */
   #releaseIfLazy(): void {
-    if (this.#options.lazy !== true || this.#listeners.size + this.#onChange.size > 0) return;
+    if (this.#options.lazy !== true || this.#listeners.size > 0) return;
     this.#query?.release(this.#view);
     this.#query = undefined;
   }
@@ -197,11 +203,8 @@ export class LiveList<R> {
   #notify(frames: readonly ChangeFrame<R>[]): void {
     if (this.#closed !== undefined) return;
     this.#resolveReady();
-    const { records } = this;
     try {
-      for (const listener of [...this.#onChange])
-        listener(records, frames.length === 1 ? frames[0] : undefined, frames);
-      for (const run of [...this.#listeners.values()]) run();
+      for (const listener of [...this.#listeners]) listener(frames);
     } catch (thrown) {
       this.#end(asError(thrown, 'CALLBACK_FAILED'));
     }
@@ -215,6 +218,6 @@ export class LiveList<R> {
     else this.#rejectEnded(error);
     this.#options.onStatus?.('closed');
     if (error !== undefined) this.#options.onError?.(error);
-    for (const run of [...this.#listeners.values()]) run();
+    for (const listener of [...this.#listeners]) listener();
   }
 }

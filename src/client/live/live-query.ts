@@ -2,7 +2,7 @@ import type { Status } from '../connection/link.ts';
 import { closedError, type TablecastError } from '../error.ts';
 import { takeOut, withSearch } from '../query.ts';
 import { onNextFrame } from './frame-clock.ts';
-import type { ChangeFrame } from './frames.ts';
+import type { ChangeFrame, ReadyFrame, TotalFrame } from './frames.ts';
 import { type Entry, makeOrder } from './order.ts';
 import type { OverlaidQuery, OverlaidRows } from './overlay.ts';
 import { type Rows, SortedRows, WindowRows } from './rows.ts';
@@ -18,6 +18,8 @@ export interface LiveSnapshot<R> {
   readonly error: TablecastError | undefined;
   /** Number of matching records that are known: of a window those in it, else all. */
   readonly size: number;
+  /** With `count=true` the number of all matching records, also outside of the window; else undefined. */
+  readonly total: number | undefined;
   readonly position: Position | undefined;
   /** Number of writes that are shown and not confirmed yet. */
   readonly pending: number;
@@ -39,6 +41,7 @@ export const IDLE: LiveSnapshot<never> = {
   status: 'loading',
   error: undefined,
   size: 0,
+  total: undefined,
   position: undefined,
   pending: 0,
   hasMore: false,
@@ -80,6 +83,9 @@ export class LiveQuery<R> implements OverlaidQuery<R> {
   /** Snapshot in progress, which replaces the rows when it is complete. */
   #next: Rows<R> | undefined;
   #frames: ChangeFrame<R>[] = [];
+  /** Number of matching records of a window with `count=true`. */
+  #total: number | undefined;
+  readonly #isCounted: boolean;
   #isWhole = false;
   #isLive = false;
   #error: TablecastError | undefined;
@@ -90,12 +96,13 @@ export class LiveQuery<R> implements OverlaidQuery<R> {
   readonly #tell = (): void => this.#notify();
 
   constructor(search: string, open: OpenSubscription<R>, host: LiveQueryHost<R>) {
-    const { rest, taken } = takeOut(search, 'sort', 'limit', 'offset', 'cursor', 'since', 'retained');
+    const { rest, taken } = takeOut(search, 'sort', 'limit', 'offset', 'cursor', 'count', 'since', 'retained');
     this.#open = open;
     this.#host = host;
     this.order = makeOrder(taken.sort);
     this.#limit = Number(taken.limit ?? Number.POSITIVE_INFINITY);
     this.#offset = taken.cursor === undefined ? Number(taken.offset ?? 0) : 0;
+    this.#isCounted = taken.count === 'true';
     const windows = makeWindows(rest, taken);
     this.#windows = windows.length;
     const isCut = windows.length > 0 && host.fallback !== false && !isTotals(rest);
@@ -134,6 +141,7 @@ export class LiveQuery<R> implements OverlaidQuery<R> {
       status: this.#state(),
       error: this.#error,
       size: Math.min(length, this.#isWindow ? this.#limit : Number.POSITIVE_INFINITY),
+      total: this.#isCounted && !this.#isWindow ? length : this.#total,
       position: this.#subscription.position,
       pending: this.#overlay?.pending ?? 0,
       hasMore: length > this.#start + this.#limit,
@@ -208,7 +216,8 @@ export class LiveQuery<R> implements OverlaidQuery<R> {
         this.#next = this.#makeRows();
         this.changed();
       },
-      onReady: () => this.#complete(),
+      onTotal: (frame) => this.#receive(frame),
+      onReady: (frame) => this.#complete(frame),
       onStatus: (status) => this.#follow(status),
       // Marks the rejection of `ended` as handled: the error is read when the status is `closed`.
       onError: () => {},
@@ -223,8 +232,9 @@ export class LiveQuery<R> implements OverlaidQuery<R> {
   }
 
   /** Applies a frame; those of one change or transaction come together. */
-  #receive(frame: ChangeFrame<R>): void {
-    this.#fold(frame);
+  #receive(frame: ChangeFrame<R> | TotalFrame): void {
+    if (frame.total !== undefined) this.#total = frame.total;
+    if ('op' in frame) this.#fold(frame);
     if (frame.more !== undefined) return;
     if (this.#next === undefined) this.#move(frame.tx ?? frame.seq);
     if (this.#isLive) this.changed();
@@ -244,7 +254,8 @@ export class LiveQuery<R> implements OverlaidQuery<R> {
     rows.put({ id: frame.id, record, seq: frame.record_seq ?? frame.seq }, isUpdate ? frame.at : undefined);
   }
 
-  #complete(): void {
+  #complete({ total }: ReadyFrame): void {
+    this.#total = total;
     if (this.#next !== undefined) this.rows = this.#next;
     this.#next = undefined;
     this.#isWhole = true;
@@ -320,9 +331,9 @@ export class LiveQuery<R> implements OverlaidQuery<R> {
  * are more; without it where the server's largest window is asked for. Totals are a window too: where the result of a group
  * stands is not to be seen in its id.
  */
-function makeWindows(rest: string, { limit, offset, cursor, sort }: Partial<Record<string, string>>): string[] {
+function makeWindows(rest: string, { limit, offset, cursor, sort, count }: Partial<Record<string, string>>): string[] {
   if (limit === undefined && offset === undefined && cursor === undefined && !isTotals(rest)) return [];
-  const range = Object.entries({ sort, offset, cursor }).flatMap(([name, value]) =>
+  const range = Object.entries({ sort, offset, cursor, count }).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
   );
   const sizes = limit === undefined ? [undefined] : [Number(limit) + 1, Number(limit)];

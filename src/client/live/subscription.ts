@@ -5,7 +5,7 @@ import { asError, closedError, type TablecastError } from '../error.ts';
 import { encode, type Query, tableSearch, takeOut, withSearch } from '../query.ts';
 import type { Channel, LiveConnection } from '../wire/connection.ts';
 import type { ConnectionPool } from '../wire/pool.ts';
-import type { ChangeFrame, Frame, ReadyFrame, ResetFrame } from './frames.ts';
+import type { ChangeFrame, Frame, ReadyFrame, ResetFrame, TotalFrame } from './frames.ts';
 
 /** Position in the log of the server, to be stored and given back; what is in it is the server's affair. */
 export type Position = number;
@@ -26,6 +26,8 @@ export interface SubscribeOptions<R> {
   /** Called before the full state is sent again: discard the state of earlier frames. */
   onReset?(frame: ResetFrame): unknown;
   onReady?(frame: ReadyFrame): unknown;
+  /** Called with `count=true`, after a change of the number of matching records that has no other frame here. */
+  onTotal?(frame: TotalFrame): unknown;
   onStatus?(status: Status): void;
   /** Called for the error that ended the subscription. */
   onError?(error: TablecastError): void;
@@ -171,7 +173,7 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
   }
 
   #receive(frame: Frame<R>): void {
-    if ('message_type' in frame) this.#receiveChange(frame);
+    if ('message_type' in frame || frame.type === 'total') this.#receiveChange(frame);
     else if (frame.type === 'ready') {
       this.#isPartial = false;
       this.#position = Math.max(frame.seq, this.#position ?? 0);
@@ -185,8 +187,8 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     }
   }
 
-  #receiveChange(frame: ChangeFrame<R>): void {
-    if (frame.message_type !== 'Retained') {
+  #receiveChange(frame: ChangeFrame<R> | TotalFrame): void {
+    if (!('op' in frame && frame.op === 'retained')) {
       if (this.#position !== undefined && frame.seq <= this.#position) return;
       // The position is reached with the last frame of a change or a transaction.
       if (!this.#isPartial && frame.more === undefined) this.#position = frame.tx ?? frame.seq;
@@ -209,8 +211,8 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
 
   /** Calls the callbacks for the queued frames, one after the other. */
   async #pump(): Promise<void> {
-    const { onChange, onReady, onReset } = this.#options;
-    if (this.#isPumping || (onChange ?? onReady ?? onReset) === undefined) return;
+    const { onChange, onReady, onReset, onTotal } = this.#options;
+    if (this.#isPumping || (onChange ?? onReady ?? onReset ?? onTotal) === undefined) return;
     this.#isPumping = true;
     try {
       for (let frame = this.#queue.shift(); frame !== undefined; frame = this.#queue.shift()) {
@@ -228,8 +230,10 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
   }
 
   #dispatch(frame: Frame<R>): unknown {
-    if ('message_type' in frame) return this.#options.onChange?.(frame);
-    return frame.type === 'ready' ? this.#options.onReady?.(frame) : this.#options.onReset?.(frame);
+    const on = this.#options;
+    if ('message_type' in frame) return on.onChange?.(frame);
+    if (frame.type === 'total') return on.onTotal?.(frame);
+    return frame.type === 'ready' ? on.onReady?.(frame) : on.onReset?.(frame);
   }
 
   #resumeIfDrained(): void {

@@ -33,22 +33,19 @@ export interface WireMessage {
 }
 
 const CHANGES: Readonly<Record<string, string>> = { update: 'Update', delete: 'Delete', publish: 'Publish' };
+const CONTROLS = new Set(['ready', 'reset', 'total']);
 
 /** Converts a message for subscriptions to the frames that they hand on; one for each record of a page. */
 export function framesOf<R>(message: WireMessage): readonly Frame<R>[] {
   const { s: _subscriptions, open: _isOpen, type, seq, time, records, ...others } = message;
   if (records !== undefined) return records.map(retained<R>);
-  const kind = CHANGES[type];
-  const position = Number(seq);
-  if (kind === undefined) {
-    return type === 'ready' || type === 'reset' ? [{ type, seq: position, ...others } as Frame<R>] : [];
-  }
-  const op = type === 'update' ? others.op : type === 'delete' && others.reason !== undefined ? 'update' : type;
   const of = others.record_seq === undefined ? {} : { record_seq: Number(others.record_seq) };
   const mark = others.tx === undefined ? {} : { tx: Number(others.tx) };
-  return [
-    { ...others, ...of, ...mark, message_type: kind, op, seq: position, timestamp: time } as unknown as ChangeFrame<R>,
-  ];
+  const frame = { ...others, ...of, ...mark, seq: Number(seq) };
+  const kind = CHANGES[type];
+  if (kind === undefined) return CONTROLS.has(type) ? [{ ...frame, type } as Frame<R>] : [];
+  const op = type === 'update' ? others.op : type === 'delete' && others.reason !== undefined ? 'update' : type;
+  return [{ ...frame, message_type: kind, op, timestamp: time } as unknown as ChangeFrame<R>];
 }
 
 function retained<R>({ id, seq, data }: PageRecord): Frame<R> {
