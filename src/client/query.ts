@@ -50,7 +50,7 @@ function formatConditions(where: Conditions): string {
 }
 
 function formatCondition(name: string, value: unknown): string {
-  if (name === 'not' && isObject(value)) return negate(formatConditions(value));
+  if (name === 'not' && isObject(value)) return `!(${formatConditions(value)})`;
   if (name === 'or' && areConditions(value)) return formatAlternatives(value.map(formatConditions));
   if (name === 'and' && areConditions(value)) return value.map(formatConditions).filter(Boolean).join(';');
   if (!isObject(value)) return formatComparison(name, 'eq', value);
@@ -58,14 +58,11 @@ function formatCondition(name: string, value: unknown): string {
   return comparisons.map(([operator, one]) => formatComparison(name, operator, one)).join(';');
 }
 
-function negate(condition: string): string {
-  if (condition === '') throw new TypeError('`not` without a condition would match nothing');
-  return `!(${condition})`;
-}
-
-/** `;` binds closer than `,`. An alternative without a condition always holds, so that the whole says nothing. */
+/**
+ * `;` binds closer than `,`. An alternative without a condition always holds, so that the whole says nothing. The server
+ * refuses no alternatives, and `not` without a condition, for their brackets with nothing in them.
+ */
 function formatAlternatives(parts: readonly string[]): string {
-  if (parts.length === 0) throw new TypeError('`or` without an alternative would match nothing');
   return parts.includes('') ? '' : `(${parts.join(',')})`;
 }
 
