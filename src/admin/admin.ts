@@ -14,6 +14,7 @@ import { readPast } from './reads/past.ts';
 import { planFiles, planGiven } from './reads/plan.ts';
 import { describeSchema, type SchemaFile } from './reads/schema.ts';
 import { tellWhy } from './reads/why.ts';
+import type { AdminStreams, Show } from './streams.ts';
 import { issueView } from './view-as.ts';
 
 type Read = (request: FastifyRequest, app: AdminApp) => Promise<object> | object;
@@ -26,15 +27,19 @@ const READS: Readonly<Record<string, Read>> = {
   'explain/:table': explainQuery,
   why: tellWhy,
   rooms: withoutParameters(listRooms),
-  connections: withoutParameters(listConnections),
+  connections: withoutParameters((app) => listConnections(app)),
   users: withoutParameters((app) => listUsers(accountsOf(app))),
   keys: withoutParameters((app) => listKeys(accountsOf(app))),
 };
 
+/** Addresses that are event streams, too. The name of their events is that of the address. */
+const STREAMS: Readonly<Record<string, Show>> = { connections: listConnections };
+
 const REST = { constraints: { transport: 'rest' } };
+const SSE = { constraints: { transport: 'sse' }, exposeHeadRoute: false };
 
 /** Registers `/{app_id}/_/admin/…`, which is for administrators and in no document of the application's API. */
-export async function registerAdmin(server: FastifyInstance, app: AdminApp): Promise<void> {
+export async function registerAdmin(server: FastifyInstance, app: AdminApp, streams: AdminStreams): Promise<void> {
   const files = await readSchemaFiles(app);
   const hooks = makeAdminHooks(app);
   const { plan, planTag } = app.application;
@@ -50,6 +55,12 @@ export async function registerAdmin(server: FastifyInstance, app: AdminApp): Pro
       scope.get(path, { ...REST, ...hooks }, async (request, reply) =>
         reply.type('application/json; charset=utf-8').send(JSON.stringify(await read(request, app))),
       );
+    }
+    for (const [event, show] of Object.entries(STREAMS)) {
+      scope.get(ownPath(app.config.appId, `admin/${event}`), { ...SSE, ...hooks }, (request, reply) => {
+        readParameters(request, []);
+        streams.open(request, reply, { app, event, show });
+      });
     }
     const view = ownPath(app.config.appId, 'admin/view-as');
     scope.post(view, { ...REST, ...hooks }, async (request, reply) => {

@@ -22,10 +22,10 @@ interface Progress {
   readonly lag: number | null;
 }
 
-/** Lists the open connections of an application, the oldest first. */
-export function listConnections(app: AdminApp): object {
+/** Lists the open connections of an application, the oldest first, without the one with the id `own`. */
+export function listConnections(app: AdminApp, own?: string): object {
   const { head } = app.application.feed;
-  const open = [...openOf(app)].sort((a, b) => a.openedAt - b.openedAt);
+  const open = [...openOf(app)].filter(({ id }) => id !== own).sort((a, b) => a.openedAt - b.openedAt);
   return {
     connections: open.slice(0, MAX_CONNECTIONS).map((connection) => describe(connection, head)),
     open: open.length,

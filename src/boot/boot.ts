@@ -2,7 +2,7 @@ import { overrideServer } from '../config/overrides.ts';
 import { createHttpServer } from '../server/http-server.ts';
 import { Admission } from '../server/limits/admission.ts';
 import { createLog, isPretty } from '../server/operations/log.ts';
-import type { Transport, TransportContext } from '../transports/transport.ts';
+import type { NamedPart, TransportContext } from '../transports/transport.ts';
 import { addressesOf, announce, listen } from './lifecycle/listen.ts';
 import { describeRunning, type RunningServer, type StartOptions } from './lifecycle/running-server.ts';
 import { shutDown } from './lifecycle/shutdown.ts';
@@ -45,7 +45,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
   for (const notice of await prepare(config, apps, allowDestructive)) log.warn(notice);
   const server = await createHttpServer(config, { dataDir: configs[0]?.dataDir ?? dir, lifecycle, log });
   const opened: OpenApp[] = [];
-  const transports: Transport[] = [];
+  const transports: NamedPart[] = [];
   const timeout = config.limits.shutdown;
   const close = async () => shutDown(lifecycle, { log, server, transports, opened, timeout });
   const context: TransportContext = {
@@ -60,7 +60,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     installAuthentication(server, opened);
     transports.push(...(await mountTransports(server, opened, context)));
     registerOperations(server, { config, lifecycle, opened, transports, admission: context.admission });
-    await registerServiceRoutes(server, opened, context);
+    transports.push(await registerServiceRoutes(server, opened, context));
     await listen(server, { config, opened, log });
     for (const transport of transports) await transport.start?.();
   } catch (error) {

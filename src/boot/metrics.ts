@@ -4,11 +4,11 @@ import type { FlowRunner } from '../connectors/flows/run/flow-runner.ts';
 import type { Application } from '../resources/application.ts';
 import type { Counters } from '../resources/table/types.ts';
 import type { Histogram, Metric } from '../server/operations/metrics.ts';
-import type { Transport } from '../transports/transport.ts';
+import type { NamedPart } from '../transports/transport.ts';
 import type { OpenApp } from './open-app.ts';
 
 export interface MetricSources {
-  readonly transports: readonly Transport[];
+  readonly transports: readonly NamedPart[];
   readonly opened: readonly Pick<OpenApp, 'application' | 'flows'>[];
 }
 

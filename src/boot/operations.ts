@@ -4,7 +4,7 @@ import type { Admission } from '../server/limits/admission.ts';
 import { trimAfterBursts } from '../server/node/memory-trim.ts';
 import { type Lifecycle, registerHealth } from '../server/operations/health.ts';
 import { metricsAccess, registerMetrics } from '../server/operations/metrics.ts';
-import type { Transport } from '../transports/transport.ts';
+import type { NamedPart } from '../transports/transport.ts';
 import { describeMetrics } from './metrics.ts';
 import type { OpenApp } from './open-app.ts';
 
@@ -12,7 +12,7 @@ export interface OperationsOptions {
   readonly config: ServerConfig;
   readonly lifecycle: Lifecycle;
   readonly opened: readonly OpenApp[];
-  readonly transports: readonly Transport[];
+  readonly transports: readonly NamedPart[];
   readonly admission: Admission;
 }
 

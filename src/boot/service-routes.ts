@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { registerAdmin } from '../admin/admin.ts';
+import { AdminStreams } from '../admin/streams.ts';
 import { describeRoomRules } from '../auth/rooms/explain.ts';
 import type { ServerConfig } from '../config/config.ts';
 import { formatHost, isSecure } from '../config/loopback.ts';
@@ -13,7 +14,6 @@ import type { Described } from '../openapi/contract-operation.ts';
 import { AUDIT_NAME } from '../schema/names.ts';
 import { registerAuthentication } from '../server/auth/authentication.ts';
 import { registerAccounts } from '../server/auth/routes.ts';
-import type { Admission } from '../server/limits/admission.ts';
 import { registerNotFound } from '../server/not-found.ts';
 import { registerAudit } from '../server/operations/audit.ts';
 import { metricsAccess } from '../server/operations/metrics.ts';
@@ -21,6 +21,7 @@ import { registerClientModule } from '../server/web/client-module.ts';
 import { registerWeb } from '../server/web/files.ts';
 import { FallbackPages, type ListedApp } from '../server/web/start-page.ts';
 import { tablesOf } from '../transports/endpoint.ts';
+import type { NamedPart, TransportContext } from '../transports/transport.ts';
 import { registerConsoleOf } from './console-page.ts';
 import type { OpenApp } from './open-app.ts';
 
@@ -36,20 +37,20 @@ export function installAuthentication(server: FastifyInstance, opened: readonly 
   if (tables.length > 0) registerAuthentication(server, tables);
 }
 
-export interface ServiceOptions {
-  readonly config: ServerConfig;
-  readonly admission: Admission;
-}
-
-/** Registers the routes of applications that belong to no table: audit log, API documents, files; and 404 for the rest. */
+/**
+ * Registers the routes of applications that belong to no table: audit log, API documents, files; and 404 for the rest. Returns
+ * the streams among them.
+ */
 export async function registerServiceRoutes(
   server: FastifyInstance,
   opened: readonly OpenApp[],
-  { config, admission }: ServiceOptions,
-): Promise<void> {
+  context: Pick<TransportContext, 'config' | 'admission'>,
+): Promise<NamedPart> {
+  const { config, admission } = context;
+  const streams = new AdminStreams(context);
   const { console: settings } = config;
   for (const app of opened) {
-    if (settings.enabled) await registerAdmin(server, { ...app, server: config, admission });
+    if (settings.enabled) await registerAdmin(server, { ...app, server: config, admission }, streams);
     registerAuditLog(server, app, config);
     registerDocuments(server, app, config);
   }
@@ -57,6 +58,7 @@ export async function registerServiceRoutes(
   const inConsole = registerConsoleOf(server, opened, config);
   const pages = new FallbackPages(listApps(opened, new Set(inConsole.map(({ appId }) => appId))));
   registerNotFound(server, knownPaths(opened), ambiguousPaths(opened), { pages });
+  return streams;
 }
 
 /** Returns the addresses of an endpoint: below `_`, the alias beside the tables, and for the default application the short one. */

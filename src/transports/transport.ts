@@ -65,15 +65,19 @@ export interface MountedConnectors extends Mounted {
   start(): Promise<void>;
 }
 
-/** A way in and out for clients. */
-export interface Transport extends Mounted {
+/** A part of the server with connections, by its label in the metrics. */
+export interface NamedPart extends Mounted {
   readonly name: string;
-  /** Called once, with the applications that the transport accepts. Throws StartError when an address is taken. */
-  register(server: FastifyInstance, apps: readonly MountedApp[]): Awaitable<void>;
   /** Called when the server listens. Does not wait for other systems that cannot be reached. */
   start?(): Promise<void>;
-  /** Parts of the transport by their labels in the metrics, where its connections are counted apart. */
+  /** Its parts by their labels in the metrics, where its connections are counted apart. */
   parts?(): MountedParts;
+}
+
+/** A way in and out for clients. */
+export interface Transport extends NamedPart {
+  /** Called once, with the applications that the transport accepts. Throws StartError when an address is taken. */
+  register(server: FastifyInstance, apps: readonly MountedApp[]): Awaitable<void>;
 }
 
 export interface TransportContext {

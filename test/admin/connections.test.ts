@@ -4,7 +4,7 @@ import { GatewayClient } from '../support/gateway-client.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { until } from '../support/wait.ts';
 import { WsClient } from '../support/ws-client.ts';
-import { ADMIN, AUTH, type Running, start } from './running.ts';
+import { ADMIN, AUTH, type Running, start, USER } from './running.ts';
 
 const SCHEMA = 'type Note @table @export(public: [read, subscribe]) { id: ID! @primaryKey, text: String }';
 const CONNECTORS = `connectors:
@@ -75,4 +75,46 @@ test('the list has neither tokens nor unknown parameters, and other ids end noth
   expect([status, problem.detail]).toEqual([404, 'There is no such connection; it may have closed.']);
   expect((await app.send('DELETE', '_/admin/connections/x')).status).toBe(401);
   expect(socket.isOpen).toBe(true);
+});
+
+test('a stream tells the connections when it opens and after every change, without itself', async () => {
+  const app = await start(SCHEMA, AUTH);
+  const path = '_/admin/connections';
+  const headers = { authorization: `Bearer ${ADMIN}` };
+  using stream = await SseClient.open(`${app.url}/${path}`, { headers });
+  /** Resolves with the rows of the next event that has this many. */
+  const next = async (count: number): Promise<readonly Json[]> => {
+    const { json } = await stream.next('connections');
+    const { connections } = json as { connections: Json[] };
+    return connections.length === count ? connections : next(count);
+  };
+  expect((await stream.next()).json).toMatchObject({ connections: [], open: 0 });
+  using socket = await WsClient.subscribe(`${app.url.replace('http', 'ws')}/Note`, { headers });
+  const [row] = await next(1);
+  expect(row).toMatchObject({ transport: 'websocket', channels: [{ table: 'Note' }] });
+  // Another reader sees the stream itself, too.
+  const rows = await rowsOf(app, 2, ADMIN);
+  expect(rows.map(({ transport, path: at }) => [transport, at])).toEqual([
+    ['admin', `/my-app/${path}`],
+    ['websocket', undefined],
+  ]);
+  await app.send('DELETE', `${path}/${row?.id}`, undefined, ADMIN);
+  await socket.closed;
+  expect(await next(0)).toEqual([]);
+  await app.send('DELETE', `${path}/${rows[0]?.id}`, undefined, ADMIN);
+  expect(await stream.next('error')).toMatchObject({ event: 'error', data: expect.stringContaining('FORBIDDEN') });
+  await stream.ended;
+});
+
+test('a stream is for administrators, has no parameters, and ends with the server', async () => {
+  const app = await start(SCHEMA, AUTH);
+  const open = (query: string, token: string) =>
+    SseClient.open(`${app.url}/_/admin/connections${query}`, { headers: { authorization: `Bearer ${token}` } });
+  expect((await open('', USER)).status).toBe(403);
+  expect((await open('?limit=1', ADMIN)).status).toBe(400);
+  expect((await open('', 'x')).status).toBe(401);
+  using stream = await open('', ADMIN);
+  await stream.next();
+  await app.stop();
+  await stream.ended;
 });

@@ -17,6 +17,7 @@ export interface Running {
   readonly dir: string;
   /** Reads `/_/admin/{path}`; with a token as its bearer. */
   admin(path: string, token?: string): Promise<AdminAnswer>;
+  stop(): Promise<void>;
   /** Sends a request below the application's prefix. */
   send(method: string, path: string, json?: unknown, token?: string): Promise<AdminAnswer>;
 }
@@ -53,7 +54,13 @@ export async function start(
     const body = (answer.text === '' ? {} : JSON.parse(answer.text)) as Json;
     return { status: answer.status, headers: answer.headers, body };
   };
-  return { url, dir, send, admin: (path, token) => send('GET', `_/admin/${path}`, undefined, token) };
+  return {
+    url,
+    dir,
+    send,
+    stop: () => server.close(),
+    admin: (path, token) => send('GET', `_/admin/${path}`, undefined, token),
+  };
 }
 
 export const ADMIN = tokenOf('root', { roles: ['admin'] });

@@ -35,6 +35,8 @@ inBrowser('the connections in the console', (browser) => {
     expect(await row.count()).toBe(1);
     stream.close();
     await page.getByText('No open connections').waitFor();
-    expect(app.said).toEqual([]);
+    // A stream, and no request again and again.
+    const read = app.requests.filter((request) => request.endsWith('/_/admin/connections'));
+    expect([read.length, app.said]).toEqual([1, []]);
   });
 });

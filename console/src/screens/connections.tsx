@@ -4,10 +4,8 @@ import { ConfirmDialog } from '../parts/confirm-dialog.tsx';
 import { Note } from '../parts/note.tsx';
 import { ask } from '../state/http.ts';
 import { describeError, say } from '../state/messages.ts';
-import { usePolled } from '../state/polled.ts';
+import { useStreamed } from '../state/streamed.ts';
 import { formatBytes, formatCount, visible } from '../state/text.ts';
-
-const EVERY_MS = 1_000;
 
 interface Channel {
   readonly table?: string;
@@ -38,7 +36,7 @@ interface Listed {
 
 /** Open connections with what they listen to and how far they are behind. One can be closed. */
 export function ConnectionsScreen({ app }: { readonly app: string }): JSX.Element | null {
-  const { data: listed, error } = usePolled<Listed>(app, '_/admin/connections', EVERY_MS);
+  const { data: listed, error } = useStreamed<Listed>(app, '_/admin/connections');
   const closing = useSignal<Connection | undefined>(undefined);
   if (error.value) {
     return (

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { closeAllSockets, closeIdleSockets } from '../../server/node/open-sockets.ts';
 import type { Lifecycle } from '../../server/operations/health.ts';
 import type { Log } from '../../server/operations/log.ts';
-import type { Transport } from '../../transports/transport.ts';
+import type { NamedPart } from '../../transports/transport.ts';
 import type { OpenApp } from '../open-app.ts';
 
 /** Interval at which connections that became idle are closed while the server stops. */
@@ -11,7 +11,7 @@ const IDLE_CHECK_INTERVAL_MS = 50;
 export interface Running {
   readonly log: Log;
   readonly server: FastifyInstance;
-  readonly transports: readonly Transport[];
+  readonly transports: readonly NamedPart[];
   readonly opened: readonly OpenApp[];
   /** Milliseconds after which open requests and connections are cut off. */
   readonly timeout: number;

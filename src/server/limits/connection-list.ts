@@ -12,7 +12,7 @@ export interface ListedSubscription {
 
 /** Description of a connection, made on request and not kept. */
 export interface ConnectionDescription {
-  readonly transport: 'websocket' | 'sse' | 'multiplex' | 'live' | 'route' | 'room';
+  readonly transport: 'websocket' | 'sse' | 'multiplex' | 'live' | 'route' | 'room' | 'admin';
   readonly listens?: Iterable<ListedSubscription>;
   /** Names of the rooms that it is in. */
   readonly rooms?: Iterable<string>;
