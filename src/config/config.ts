@@ -142,6 +142,8 @@ export interface ConsoleConfig {
   readonly enabled: boolean;
   /** Networks from which both can be reached, as CIDR or single addresses; undefined for all. */
   readonly allow: readonly string[] | undefined;
+  /** Milliseconds without input after which an administrator is logged out; 0: never. */
+  readonly idleLock: number;
 }
 
 /** Compression of responses. */

@@ -13,7 +13,7 @@ const DEFAULT_SERVER = {
   allowedHosts: [],
   cors: { origins: [], credentials: false, allowedHeaders: [], exposedHeaders: [] },
   metrics: undefined,
-  console: { enabled: true, allow: undefined },
+  console: { enabled: true, allow: undefined, idleLock: 1_800_000 },
   logging: { level: 'info', format: 'auto', requests: false },
   limits: {
     body: 1024 ** 2,

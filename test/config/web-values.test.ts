@@ -158,20 +158,32 @@ describe('web_policy', () => {
 
 describe('console', () => {
   test('is on, off, or for some networks', () => {
-    expect(load('').server.console).toEqual({ enabled: true, allow: undefined });
-    expect(load('console: false\n').server.console).toEqual({ enabled: false, allow: undefined });
+    expect(load('').server.console).toEqual({ enabled: true, allow: undefined, idleLock: 1_800_000 });
+    expect(load('console: false\n').server.console).toEqual({ enabled: false, allow: undefined, idleLock: 1_800_000 });
     const networks = ['192.168.0.0/16', '10.1.2.3', '::1', 'fd00::/8'];
     expect(load(`console: {allow: ${JSON.stringify(networks)}}\n`).server.console).toEqual({
       enabled: true,
       allow: networks,
+      idleLock: 1_800_000,
     });
-    expect(load('console: {allow: []}\n').server.console).toEqual({ enabled: true, allow: [] });
+    expect(load('console: {allow: []}\n').server.console).toMatchObject({ enabled: true, allow: [] });
+    for (const [written, idleLock] of [
+      ['5m', 300_000],
+      ['0', 0],
+    ] as const) {
+      const expected = { enabled: true, allow: undefined, idleLock };
+      expect(load(`console: {idle_lock: ${written}}\n`).server.console).toEqual(expected);
+    }
   });
 
   test.each([
-    ['5', 'expected true, false or networks, found a number | write true, false, or `allow:` with networks below it'],
-    ['{}', 'console needs true, false or networks | write true, false, or `allow:` with networks below it'],
-    ['{alow: []}', 'unknown key "alow" in console | write true, false, or `allow:` with networks below it'],
+    [
+      '5',
+      'expected true, false or settings, found a number | write true, false, or `allow:` and `idle_lock:` below it',
+    ],
+    ['{}', 'console has no settings | write true, false, or `allow:` and `idle_lock:` below it'],
+    ['{idle_lock: 5s}', 'idle_lock: must be at least 10s | write 0 to turn it off'],
+    ['{alow: []}', 'unknown key "alow" in console | write true, false, or `allow:` and `idle_lock:` below it'],
     ...['10.0.0.0/33', 'example.org', '10.0.0.0/8/8', '::1/129', 'fe80::1%eth0', '10.0.0.0/'].map((network) => [
       `{allow: ["${network}"]}`,
       `allow: "${network}" is not a network | write an address or CIDR: "192.168.0.0/16", "::1"`,

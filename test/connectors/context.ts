@@ -17,7 +17,7 @@ export const SERVER_CONFIG: ServerConfig = {
   allowedHosts: [],
   cors: { origins: [], credentials: false, allowedHeaders: [], exposedHeaders: [] },
   metrics: undefined,
-  console: { enabled: true, allow: undefined },
+  console: { enabled: true, allow: undefined, idleLock: 0 },
   logging: { level: 'silent', format: 'json', requests: false },
   limits: LIMITS,
   compression: { enabled: false, threshold: 1024 },

@@ -51,7 +51,7 @@ async function start(options: Partial<ConsoleRoutes> = {}, files = FILES, trustP
     ],
     refusal: undefined,
     folder: makeFolder(files),
-    config: { enabled: true, allow: undefined },
+    config: { enabled: true, allow: undefined, idleLock: 1_800_000 },
     compression: config.compression,
     ...options,
   });
@@ -131,6 +131,7 @@ describe('the console', () => {
     expect(list.headers.get('cache-control')).toBe('no-cache');
     expect(JSON.parse(list.text)).toEqual({
       apps: [{ app_id: 'my-app', auth: 'none', signup: false, page: true, docs: true }],
+      idle_lock: 1800,
     });
   });
 
@@ -154,7 +155,7 @@ describe('the console', () => {
 
   test('looks at the address of the client before anything else', async () => {
     const allow = ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7'];
-    const url = await start({ config: { enabled: true, allow } }, FILES, true);
+    const url = await start({ config: { enabled: true, allow, idleLock: 0 } }, FILES, true);
     for (const [ip, status] of [
       ['10.200.3.4', 200],
       ['192.0.2.7', 200],
@@ -169,7 +170,7 @@ describe('the console', () => {
       expect((await get(`${url}/_console/apps.json`, { 'x-forwarded-for': ip })).status).toBe(status);
       if (status === 403) expect(JSON.parse(page.text).code).toBe('FORBIDDEN');
     }
-    const nowhere = await start({ config: { enabled: true, allow: [] } });
+    const nowhere = await start({ config: { enabled: true, allow: [], idleLock: 0 } });
     expect((await get(`${nowhere}/_console/`)).status).toBe(403);
   });
 });

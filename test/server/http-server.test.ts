@@ -20,7 +20,7 @@ const CONFIG: ServerConfig = {
   allowedHosts: [],
   cors: { origins: [], credentials: false, allowedHeaders: [], exposedHeaders: [] },
   metrics: undefined,
-  console: { enabled: true, allow: undefined },
+  console: { enabled: true, allow: undefined, idleLock: 0 },
   logging: { level: 'silent', format: 'json', requests: true },
   limits: { ...LIMITS, url: 100, body: 50 },
   compression: { enabled: true, threshold: 1024 },

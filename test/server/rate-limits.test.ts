@@ -18,7 +18,7 @@ const CONFIG: ServerConfig = {
   allowedHosts: [],
   cors: { origins: ['https://app.example'], credentials: false, allowedHeaders: [], exposedHeaders: [] },
   metrics: undefined,
-  console: { enabled: true, allow: undefined },
+  console: { enabled: true, allow: undefined, idleLock: 0 },
   compression: { enabled: true, threshold: 1024 },
   logging: { level: 'silent', format: 'json', requests: false },
   limits: LIMITS,

@@ -16,7 +16,7 @@ import { go, hrefOf, paths, place } from '../state/address.ts';
 import { closeOtherClients } from '../state/live.ts';
 import { describeError } from '../state/messages.ts';
 import { loadSchema, schema, schemaError, tableOf } from '../state/schema.ts';
-import { apps, appsError, entryOf, leaveView, loadApps, loginEpoch, loginFor } from '../state/session.ts';
+import { apps, appsError, entryOf, isLocked, leaveView, loadApps, loginEpoch, loginFor } from '../state/session.ts';
 import { formatTime, visible } from '../state/text.ts';
 import { view } from '../state/view.ts';
 import { TableScreen } from '../table/table-screen.tsx';
@@ -53,7 +53,7 @@ export function Shell(): JSX.Element {
         <Application app={app} />
       )}
       <Messages />
-      <ConflictSheet />
+      {!isLocked.value && <ConflictSheet />}
       <Palette />
       <Help />
     </>
@@ -67,7 +67,11 @@ function Application({ app }: { readonly app: string }): JSX.Element {
       <main class="alone">
         <div class="login-card">
           <h1>{visible(app)}</h1>
-          <p class="soft">Log in to see what is in it.</p>
+          <p class="soft">
+            {isLocked.value
+              ? 'Locked, since there was no input for a while. What you have not saved is kept.'
+              : 'Log in to see what is in it.'}
+          </p>
           <LoginForm app={app} />
           {(apps.value?.length ?? 0) > 1 && <a href={hrefOf('')}>Other applications</a>}
         </div>

@@ -33,6 +33,10 @@ interface Tokens {
 
 export const apps = signal<readonly AppEntry[] | undefined>(undefined);
 export const appsError = signal<string | undefined>(undefined);
+/** Milliseconds without input after which an administrator is logged out; 0: never. */
+export const idleLock = signal(0);
+/** True after that, until the next login. */
+export const isLocked = signal(false);
 /** Application whose login form is shown. */
 export const loginFor = signal<string | undefined>(undefined);
 /** Counts logins and logouts, so that what depends on the caller is read again. */
@@ -46,8 +50,9 @@ export async function loadApps(): Promise<void> {
   try {
     const response = await fetch(new URL('apps.json', CONSOLE_URL), { headers: { accept: 'application/json' } });
     if (!response.ok) throw new Error(`The server answered ${response.status}.`);
-    const body = (await response.json()) as { apps: readonly AppEntry[] };
+    const body = (await response.json()) as { apps: readonly AppEntry[]; idle_lock: number };
     apps.value = body.apps;
+    idleLock.value = body.idle_lock * 1000;
     appsError.value = undefined;
   } catch (error) {
     appsError.value = error instanceof Error ? error.message : String(error);
@@ -158,6 +163,7 @@ export async function useToken(app: string, token: string, stay: boolean): Promi
 }
 
 function entered(): void {
+  isLocked.value = false;
   loginFor.value = undefined;
   loginEpoch.value++;
 }

@@ -349,7 +349,7 @@ export const SERVER_KEYS: Keys<ServerConfig> = {
     shownDefault: 'on loopback only',
   }),
   console: consoleKey({
-    what: 'Whether the console (`/_console/`) and the admin API are served, or the networks from which they can be reached',
+    what: 'Whether the console (`/_console/`) and the admin API are served, or the networks from which they can be reached and the time without input after which administrators are logged out',
   }),
   logging: {
     level: choiceKey(['debug', 'info', 'warn', 'error', 'silent'], 'info', {

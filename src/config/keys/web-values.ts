@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { ConsoleConfig } from '../config.ts';
-import type { Reading, Wrong } from './units.ts';
+import { parseDuration, type Reading, type Wrong } from './units.ts';
 import { type ConfigKey, nameKind, type Texts, textsKey } from './values.ts';
 
 const ORIGIN_HINT = 'write scheme, host and port as browsers do: "https://app.example", "http://localhost:5173"';
@@ -85,29 +85,40 @@ export function policyKey(value: string, texts: Texts): ConfigKey<string | false
   };
 }
 
-/** Makes a key for on, off, or on for some networks. */
+const IDLE_LOCK_MS = 30 * 60_000;
+const MIN_IDLE_LOCK_MS = 10_000;
+
+/** Makes a key for on, off, or on for some networks and with a time without input. */
 export function consoleKey(texts: Texts): ConfigKey<ConsoleConfig> {
   const networks = listOf({ what: '', type: 'list of networks', parse: parseNetwork });
-  const hint = 'write true, false, or `allow:` with networks below it';
+  const hint = 'write true, false, or `allow:` and `idle_lock:` below it';
   return {
-    type: 'boolean or `{allow}`',
+    type: 'boolean or `{allow, idle_lock}`',
     default: true,
     ...texts,
     read: (written) => {
-      if (typeof written === 'boolean') return { value: { enabled: written, allow: undefined } };
+      if (typeof written === 'boolean')
+        return { value: { enabled: written, allow: undefined, idleLock: IDLE_LOCK_MS } };
       if (typeof written !== 'object' || written === null || Array.isArray(written)) {
-        return { message: `expected true, false or networks, found ${nameKind(written)}`, hint };
+        return { message: `expected true, false or settings, found ${nameKind(written)}`, hint };
       }
-      const { allow, ...rest } = written as Record<string, unknown>;
+      const { allow, idle_lock: idleLock, ...rest } = written as Record<string, unknown>;
       const [unknown] = Object.keys(rest);
       if (unknown !== undefined) return { message: `unknown key "${unknown}" in console`, hint };
-      if (allow === undefined) return { message: 'console needs true, false or networks', hint };
-      const reading = networks.read(allow);
-      return 'message' in reading
-        ? { ...reading, message: `allow: ${reading.message}` }
-        : { value: { enabled: true, allow: reading.value } };
+      if (allow === undefined && idleLock === undefined) return { message: 'console has no settings', hint };
+      const reading = allow === undefined ? { value: undefined } : networks.read(allow);
+      if ('message' in reading) return { ...reading, message: `allow: ${reading.message}` };
+      const time = idleLock === undefined ? { value: IDLE_LOCK_MS } : readIdleLock(idleLock);
+      if ('message' in time) return { ...time, message: `idle_lock: ${time.message}` };
+      return { value: { enabled: true, allow: reading.value, idleLock: time.value } };
     },
   };
+}
+
+function readIdleLock(written: unknown): Reading<number> {
+  const reading = parseDuration(written);
+  if ('message' in reading || reading.value === 0 || reading.value >= MIN_IDLE_LOCK_MS) return reading;
+  return { message: 'must be at least 10s', hint: 'write 0 to turn it off' };
 }
 
 /** Accepts an address, or a network in CIDR notation (RFC 4632, RFC 4291 §2.3). */

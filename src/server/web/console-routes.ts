@@ -68,7 +68,10 @@ export function registerConsole(app: FastifyInstance, routes: ConsoleRoutes): vo
     });
     scope.get(CONSOLE_PATH, (_request, reply) => reply.redirect(`${CONSOLE_PATH.slice(1)}/`, 308));
     scope.get(`${CONSOLE_PATH}/apps.json`, (_request, reply) =>
-      reply.header('cache-control', 'no-cache').send({ apps: apps.filter((it) => it.isListed).map(describe) }),
+      reply.header('cache-control', 'no-cache').send({
+        apps: apps.filter((it) => it.isListed).map(describe),
+        idle_lock: config.idleLock / 1000,
+      }),
     );
     scope.get(`${CONSOLE_PATH}/*`, (request, reply) => answer(request, reply, routes));
     // Relative, since a proxy may have removed a part of the path.
