@@ -1,5 +1,4 @@
 import { connect } from './client.js';
-import { currentUser, logIn, logOut, signUp, token } from './session.js';
 
 const STATUS = { connecting: 'Connecting…', live: 'Live', waiting: 'Reconnecting…', closed: 'Not connected' };
 const MESSAGES_SHOWN = 100;
@@ -7,35 +6,35 @@ const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
 
 const $ = (id) => document.getElementById(id);
 
-let client;
+// The login is of this window. A second window has one of its own, so that you can try two users.
+const client = connect('.', { storage: sessionStorage });
+const { auth } = client;
+
+let user;
 let rooms;
 let roomList;
 let profiles;
 let messages;
 let room;
 
-if (currentUser() === undefined) $('login').hidden = false;
+if (auth.user === undefined) $('login').hidden = false;
 else enter();
 
 $('login-form').addEventListener('submit', async (event) => {
   event.preventDefault();
   const { name, password } = Object.fromEntries(new FormData(event.target));
-  const begin = event.submitter?.value === 'signup' ? signUp : logIn;
   try {
-    await begin(name, password);
+    if (event.submitter?.value === 'signup') await auth.signup(name, password);
+    else await auth.login(name, password);
     $('login-error').textContent = '';
     event.target.reset();
     enter();
   } catch (error) {
-    $('login-error').textContent = error.message;
+    $('login-error').textContent = describe(error);
   }
 });
 
-$('logout').addEventListener('click', async () => {
-  client.close();
-  await logOut();
-  location.reload();
-});
+$('logout').addEventListener('click', leave);
 
 $('room-form').addEventListener('submit', async (event) => {
   event.preventDefault();
@@ -47,7 +46,7 @@ $('room-form').addEventListener('submit', async (event) => {
 $('message-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const { text } = Object.fromEntries(new FormData(event.target));
-  const { id, name } = currentUser();
+  const { id, name } = user;
   event.target.reset();
   // Over a lost connection the client repeats it; the server stores it once.
   run(client.tables.Message.create({ room, authorId: id, author: name, text }));
@@ -56,8 +55,8 @@ $('message-form').addEventListener('submit', (event) => {
 async function enter() {
   $('login').hidden = true;
   $('chat').hidden = false;
-  client = connect('.', { token });
-  const { id, name } = currentUser();
+  user = auth.user;
+  const { id, name } = user;
   await run(client.tables.Profile.put(id, { name }));
   profiles = client.tables.Profile.live('', { onChange: showMembers, onError: report });
   rooms = client.rooms('ws', { onPresence: showMembers, onError: report });
@@ -113,13 +112,13 @@ function showMessages(records) {
 
 function makeMessage({ id, authorId, author, text, at }) {
   const item = $('message').content.firstElementChild.cloneNode(true);
-  const isOwn = authorId === currentUser().id;
+  const isOwn = authorId === user.id;
   item.classList.toggle('own', isOwn);
   item.querySelector('b').textContent = author;
   item.querySelector('time').textContent = TIME.format(new Date(at));
   item.querySelector('.text').textContent = text;
   const button = item.querySelector('.delete');
-  button.hidden = !isOwn && !currentUser().roles.includes('moderator');
+  button.hidden = !isOwn && !user.roles.includes('moderator');
   button.addEventListener('click', () => run(client.tables.Message.delete(id)));
   return item;
 }
@@ -131,6 +130,11 @@ function showStatus(status) {
 
 function ignoreConflict(error) {
   if (error.code !== 'CONFLICT') throw error;
+}
+
+async function leave() {
+  await auth.logout();
+  location.reload();
 }
 
 /** Reports a request that failed, in the words of the server. */
@@ -145,6 +149,10 @@ async function run(request) {
 
 function report(error) {
   // The login has ended: the refresh token is too old, or the user was disabled.
-  if (error.status === 401) logOut().then(() => location.reload());
-  else $('error').textContent = error.message;
+  if (error.status === 401) leave();
+  else $('error').textContent = describe(error);
+}
+
+function describe({ message, errors }) {
+  return errors.map(({ field, message: why }) => `${field} ${why}`).join(', ') || message;
 }
