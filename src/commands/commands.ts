@@ -58,8 +58,8 @@ const APPLICATIONS: Readonly<Record<string, Command>> = {
     what: 'write TypeScript declarations of the tables, for code, pages and editors',
     details:
       'Writes tablecast-env.d.ts for routes and hooks, tablecast-client.d.ts for tablecast/client, and tablecast.graphql for editors.',
-    options: ['out', 'client', 'check'],
-    examples: ['types', 'types my-app --check', 'types my-app --client web/src/tablecast.d.ts'],
+    options: ['out', 'client', 'check', 'watch'],
+    examples: ['types', 'types my-app --check', 'types my-app --client web/src/tablecast.d.ts --watch'],
     load: async () => (await import('./types/types.ts')).types,
   },
 };

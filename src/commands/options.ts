@@ -54,6 +54,7 @@ export const OPTIONS = {
   'random-seed': { type: 'string', value: '<number>', what: 'seed of the generated records, an integer; by default 1' },
   to: { type: 'string', value: '<file>', what: 'the file to write, which must not exist' },
   check: { type: 'boolean', what: 'write nothing; exit code 1 when the file is not up to date' },
+  watch: { type: 'boolean', what: 'keep running, and write again after every change of the schema' },
   token: { type: 'string', value: '<token>', what: 'a token or API key that may read and write the table' },
   field: { type: 'string', value: '<name>', what: 'a string field of the table that is not unique' },
   data: { type: 'string', value: '<json>', what: 'values that a record of the table needs, as a JSON object' },

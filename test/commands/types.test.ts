@@ -97,6 +97,51 @@ describe('tablecast types', () => {
     }, files);
   });
 
+  test('with --watch writes again after each change, and keeps the files while the schema has an error', {
+    timeout: 60_000,
+  }, async () => {
+    await inApp(async ({ dir }) => {
+      const child = spawn(process.execPath, [CLI, 'types', dir, '--watch'], { stdio: ['ignore', 'pipe', 'pipe'] });
+      let output = '';
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
+      const told = (text: string, count: number) =>
+        until(
+          async () => output.split(text).length - 1,
+          (found) => found === count,
+          { timeout: 30_000, what: `${count} times "${text}"` },
+        );
+      const save = async (schema: string) => {
+        const began = performance.now();
+        await writeFile(join(dir, 'schema.graphql'), schema);
+        return () => performance.now() - began;
+      };
+      try {
+        await told('watching', 1);
+        const client = join(dir, 'tablecast-client.d.ts');
+        const took: number[] = [];
+        for (let turn = 1; turn <= 3; turn++) {
+          const passed = await save(MESSAGE.replace('}', `more${turn}: Int }`));
+          await told(`${client} written`, turn + 1);
+          took.push(passed());
+          expect(await readFile(client, 'utf8')).toContain(`more${turn}`);
+        }
+        process.stdout.write(`from saving to the types: ${took.map(Math.round).join(', ')} ms\n`);
+        await save('type Message @tabel { id: ID! @primaryKey }\n');
+        await told('schema.graphql:1:14', 1);
+        expect(await readFile(client, 'utf8')).toContain('more3');
+        await save(MESSAGE);
+        await told(`${client} written`, 5);
+        expect(await readFile(client, 'utf8')).not.toContain('more3');
+        // What says the same is not written.
+        expect(output.split('tablecast.graphql written')).toHaveLength(2);
+      } finally {
+        child.kill('SIGTERM');
+        await once(child, 'exit');
+      }
+      expect(child.exitCode).toBe(0);
+    });
+  });
+
   test('tells what is wrong with the schema, and with the call', async () => {
     await inApp(async ({ dir }) => {
       await writeFile(join(dir, 'schema.graphql'), 'type A @tabel { id: ID! @primaryKey }\n');
@@ -104,6 +149,8 @@ describe('tablecast types', () => {
       expect([code, stderr]).toEqual([1, expect.stringMatching(/schema\.graphql:1:8 .*@tabel/)]);
     });
     expect(await runToExit(['types', '--chek'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--check') });
+    const both = await runToExit(['types', '--check', '--watch']);
+    expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('use one of them')]);
   });
 });
 
