@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { TablePlan } from '../../../src/schema/plan.ts';
 import type { Change, StoreOptions } from '../../../src/store/store.ts';
+import { planOf } from '../../schema/mistakes.ts';
 import { StoreHarness } from '../../suites/store/harness.ts';
 import { reason, runSql, TEST_URL, TestSchemas, unreachable } from '../../support/postgres/server.ts';
 
@@ -226,6 +228,21 @@ type D @table { id: ID! @primaryKey bId: ID b: B @relationship(from: "bId", onDe
     expect(page?.entries[0]?.seq).toBe((await read()).at(-1)?.seq);
   });
 
+  test('may break rules that only the server evaluates: it finds them at its next write, and at a stricter schema', async () => {
+    const sdl = (slug: string) => `type T @table @check(rule: "n > m") {
+  id: ID! @primaryKey n: Int m: Int slug: String ${slug} tags: [String!] @constraint(maxLength: 3, uniqueItems: true)
+}`;
+    const { harness, sql, read } = await openBoth(sdl(''));
+    await sql(`INSERT INTO "data/t" (id, n, m, slug, tags) VALUES ('a', 1, 2, 'No slug', '["long", "long"]')`);
+    expect(await read()).toHaveLength(1);
+    await expect(harness.patch('a', undefined, undefined, 'other')).rejects.toMatchObject({ code: 'VALIDATION_ERROR' });
+    await harness.patch('a', 3);
+    await harness.patch('a', undefined, undefined, 'Still none');
+    // The schema that is stored has the rules already: nothing is read again.
+    await harness.open(sdl(''));
+    await expect(harness.open(sdl('@constraint(format: slug)'))).rejects.toThrow('"a": "Still none" must be a slug');
+  });
+
   test('are refused for computed fields and what these are computed from', async () => {
     const { harness, sql } = await openBoth(
       'type T @table { id: ID! @primaryKey a: Int b: Int twice: Int @computed(from: "a * 2") }',
@@ -324,6 +341,61 @@ type D @table { id: ID! @primaryKey bId: ID b: B @relationship(from: "bId", onDe
     await harness.open(next);
     await sql(`INSERT INTO "data/t" (id) VALUES ('c')`);
     expect((await read()).at(-1)?.id).toBe('c');
+  });
+
+  test('are those of a schema that grows while servers with the earlier one go on', async () => {
+    const { harness, sql, read } = await openBoth(`${SDL} type Old @table @audit { id: ID! @primaryKey }`);
+    const warnings: string[] = [];
+    const options = { ...harness.options, onWarning: (text: string) => void warnings.push(text) };
+    await sql(`INSERT INTO "data/t" (id, n) VALUES ('a', 1)`);
+    // Under way while the schema grows: its change has the earlier fields.
+    const pending = await connect(schemas.of(harness.options.dir));
+    await pending.query(`BEGIN; INSERT INTO "data/u" (id) VALUES ('u')`);
+    const plan = planOf(`
+      type T @table { id: ID! @primaryKey name: String @unique n: Int secret: String @hidden more: Int @default(value: 4) tags: [Int!] }
+      type U @table { id: ID! @primaryKey t: String } type V @table { id: ID! @primaryKey at: Date @createdTime }`);
+    const later = await schemas.engine().openRecords(plan, options);
+    onTestFinished(async () => void (await later.close()));
+    await sql(`INSERT INTO "data/t" (id, tags) VALUES ('b', '[1, 2]')`);
+    await sql(`UPDATE "data/t" SET more = 5 WHERE id = 'a'`);
+    await sql(`INSERT INTO "data/v" (id) VALUES ('v')`);
+    await sql(`INSERT INTO "data/old" (id) VALUES ('old')`);
+    await pending.query('COMMIT');
+    await expect(sql(`INSERT INTO "data/t" (id, tags) VALUES ('c', '["x"]')`)).rejects.toMatchObject({ code: '23514' });
+    await later.currentSeq();
+    const [t, u, v] = plan.tables as [TablePlan, TablePlan, TablePlan];
+    const log = async (table: TablePlan) => shown(await later.readLog(table, later.layoutSeq(table), 99));
+    expect(await log(t)).toEqual([
+      ['create', 'b', { id: 'b', name: null, n: null, more: 4, tags: [1, 2] }, null],
+      ['update', 'a', { id: 'a', name: null, n: 1, more: 5, tags: null }, { more: 4 }],
+    ]);
+    expect(await log(u)).toEqual([['create', 'u', { id: 'u', t: null }, null]]);
+    expect(await log(v)).toMatchObject([['create', 'v', { at: expect.any(String) }, null]]);
+    // The servers with the earlier schema serve what has left the later one.
+    const [old] = await read('Old');
+    expect((await harness.store.get(harness.tableNamed('Old'), 'old'))?.seq).toBe(old?.seq);
+    expect((await harness.store.audit?.page({ limit: 1 }))?.entries).toMatchObject([{ table: 'data/Old', id: 'old' }]);
+    // One more with the later schema finds all as it has to be.
+    const another = await schemas.engine().openRecords(plan, options);
+    await another.close();
+    await sql(`UPDATE "data/t" SET tags = NULL`);
+    await later.currentSeq();
+    expect(warnings.every((text) => text.includes('the type Old has left the schema'))).toBe(true);
+    expect((await log(t)).slice(2)).toMatchObject([['update', 'b', { more: 4, tags: null }, { tags: [1, 2] }]]);
+  });
+
+  test('are treated by the settings of the last server that started, also beside others', async () => {
+    const { harness, sql, read } = await openBoth();
+    const start = async (mode: 'publish' | 'refuse') => {
+      const externalWrites = { mode, maxRecords: 50, maxKeyLength: 100 };
+      const store = await schemas.engine().openRecords(planOf(SDL), { ...harness.options, externalWrites });
+      await store.close();
+    };
+    await start('refuse');
+    await expect(sql(`INSERT INTO "data/t" (id) VALUES ('a')`)).rejects.toMatchObject({ code: '42501' });
+    await start('publish');
+    await sql(`INSERT INTO "data/t" (id) VALUES ('b')`);
+    expect((await read()).map(({ id }) => id)).toEqual(['b']);
   });
 
   test('wait for a record that a write of the server holds, and let others pass', async () => {

@@ -1,6 +1,7 @@
-import type { Reference, TablePlan } from '../../../schema/plan.ts';
+import type { StoredTable } from '../../../schema/migration/stored.ts';
+import type { FieldType, Reference, TablePlan } from '../../../schema/plan.ts';
 import { ACTOR_TYPES, auditName } from '../../audit.ts';
-import { literal, quote, recordsName } from '../sql/names.ts';
+import { literal, quote, recordsName, type StoredName } from '../sql/names.ts';
 import { sqlType } from '../sql/types.ts';
 import { keyCast, refuseLarge } from './entries.ts';
 import { createTriggerFunction, type ExternalNames, trusted } from './names.ts';
@@ -10,8 +11,8 @@ const OWN = 'FROM pending WHERE xid = NEW.xid';
 interface CommitSettings {
   readonly schema: string;
   readonly maxRecords: number;
-  /** Number of the plan's schema, which the entries have. */
-  readonly version: number;
+  /** Tables that have left the plan, which servers with an earlier schema still serve. */
+  readonly kept: readonly StoredTable[];
 }
 
 /**
@@ -22,7 +23,7 @@ interface CommitSettings {
 export function createCommitFunction(
   tables: readonly TablePlan[],
   names: ExternalNames,
-  { schema, maxRecords, version }: CommitSettings,
+  { schema, maxRecords, kept }: CommitSettings,
 ): string {
   const body = `DECLARE total bigint; start bigint; table_id int;
 BEGIN
@@ -33,24 +34,28 @@ BEGIN
   ${eachTable(tables, names, (table) => checkReferences(table, names))}
   SELECT base INTO start FROM take(total, NULL);
   INSERT INTO log (seq, tbl, op, id, data, before, batch, tx, version)
-    SELECT start + row_number() OVER (ORDER BY n), tbl, op, id, data, before, start, CASE WHEN total > 1 THEN start + total END, ${version} ${OWN};
-  ${logAudit(tables, names)}
-  ${eachTable(tables, names, (table) => [setSeqs(table, names)])}
+    SELECT start + row_number() OVER (ORDER BY n), tbl, op, id, data, before, start, CASE WHEN total > 1 THEN start + total END, coalesce(version, 0) ${OWN};
+  ${logAudit([...tables.filter(({ audited }) => audited), ...kept], names)}
+  ${eachTable(tables, names, (table) => [setSeqs(table, table.primaryKey, names)])}
+  ${eachTable(kept, names, (table) => [setSeqs(table, keyColumn(table), names)])}
   DELETE ${OWN};
   PERFORM pg_notify(${literal(schema)}, 'sql ' || (start + total));
   RETURN NULL;
 END`;
+  return createTriggerFunction(names.own('publish_pending'), body, `${trusted(names)} SET tablecast.writer = 'commit'`);
+}
+
+/** Returns the trigger that calls the function at the commit. It needs a lock on `pending_tx`: it is made where there is none yet. */
+export function createCommitTrigger(names: ExternalNames): string {
   const name = names.own('publish_pending');
-  return `${createTriggerFunction(name, body, `${trusted(names)} SET tablecast.writer = 'commit'`)};
-DROP TRIGGER IF EXISTS publish ON ${names.own('pending_tx')};
-CREATE CONSTRAINT TRIGGER publish AFTER INSERT ON ${names.own('pending_tx')} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ${name}()`;
+  return `CREATE CONSTRAINT TRIGGER publish AFTER INSERT ON ${names.own('pending_tx')} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ${name}()`;
 }
 
 /** Returns a loop over the tables that the transaction has changed. */
-function eachTable(
-  tables: readonly TablePlan[],
+function eachTable<T extends StoredName>(
+  tables: readonly T[],
   names: ExternalNames,
-  statementsOf: (table: TablePlan) => readonly string[],
+  statementsOf: (table: T) => readonly string[],
 ): string {
   const cases = tables.flatMap((table) => {
     const statements = statementsOf(table);
@@ -101,16 +106,25 @@ function refuseDangling(reference: Reference, where: string): string {
 }
 
 /** Gives the records the seqs of their last changes. */
-function setSeqs(table: TablePlan, names: ExternalNames): string {
-  const key = quote(table.primaryKey.name);
-  const entries = `SELECT id::${sqlType(table.primaryKey.type)} AS id, max(seq) AS seq FROM log WHERE tbl = ${names.idOf(table)} AND seq > start AND seq <= start + total GROUP BY 1`;
+function setSeqs(
+  table: StoredName,
+  primaryKey: { readonly name: string; readonly type: FieldType },
+  names: ExternalNames,
+): string {
+  const key = quote(primaryKey.name);
+  const entries = `SELECT id::${sqlType(primaryKey.type)} AS id, max(seq) AS seq FROM log WHERE tbl = ${names.idOf(table)} AND seq > start AND seq <= start + total GROUP BY 1`;
   return `UPDATE ${recordsName(table)} AS t SET _seq = e.seq FROM (${entries}) AS e WHERE t.${key} = e.id;`;
 }
 
-function logAudit(tables: readonly TablePlan[], names: ExternalNames): string {
-  const audited = tables.filter((table) => table.audited);
-  if (audited.length === 0) return '';
-  const name = audited.map((table) => `WHEN ${names.idOf(table)} THEN ${literal(auditName(table))}`);
+/** Returns the key of a table that has left the plan. */
+function keyColumn({ primaryKey, columns }: StoredTable) {
+  const column = columns.find(({ name }) => name === primaryKey);
+  return { name: primaryKey, type: (column?.type ?? { kind: 'scalar', name: 'ID' }) as FieldType };
+}
+
+function logAudit(tables: readonly StoredName[], names: ExternalNames): string {
+  if (tables.length === 0) return '';
+  const name = tables.map((table) => `WHEN ${names.idOf(table)} THEN ${literal(auditName(table))}`);
   const actor = ACTOR_TYPES.indexOf('database');
   return `INSERT INTO audit (seq, op, tbl, id, actor, sub, changes)
     SELECT start + place, op - 1, CASE tbl ${name.join(' ')} END, id, ${actor}, session_user, changes

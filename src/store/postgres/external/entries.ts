@@ -7,20 +7,31 @@ import { differ, differs } from './rows.ts';
 
 const XID = 'pg_current_xact_id()';
 /** Columns of an entry, which the statements below select. */
-const COLUMNS = 'xid, tbl, op, id, data, before, changes';
+const COLUMNS = 'xid, version, tbl, op, id, data, before, changes';
+
+export interface LogFunctionOptions {
+  readonly maxRecords: number;
+  /** Number of the schema whose fields the entries have. */
+  readonly version: number;
+}
 
 /**
  * Returns the function of the triggers after each statement of another program, and before its TRUNCATE: it notes the
  * changes until the transaction commits, and follows references to deleted records.
  */
-export function createLogFunction(table: TablePlan, names: ExternalNames, maxRecords: number): string {
-  const from = (rows: string) => deletions(table, names, rows);
+export function createLogFunction(
+  table: TablePlan,
+  names: ExternalNames,
+  { maxRecords, version }: LogFunctionOptions,
+): string {
+  const source = `${XID}, ${version}, ${names.idOf(table)}`;
+  const from = (rows: string) => deletions(table, source, rows);
   const body = `DECLARE changed bigint; BEGIN
   IF TG_OP = 'INSERT' THEN
-    ${insertions(table, names)};
+    ${insertions(table, source)};
     GET DIAGNOSTICS changed = ROW_COUNT;
   ELSIF TG_OP = 'UPDATE' THEN
-    ${updates(table, names)};
+    ${updates(table, source)};
     GET DIAGNOSTICS changed = ROW_COUNT;
   ELSIF TG_OP = 'DELETE' THEN
     ${from('old_rows')};
@@ -45,20 +56,20 @@ export function refuseLarge(maxRecords: number): string {
   return `RAISE EXCEPTION USING ERRCODE = 'program_limit_exceeded', MESSAGE = ${literal(message)}, HINT = ${literal(hint)}`;
 }
 
-function insertions(table: TablePlan, names: ExternalNames): string {
+function insertions(table: TablePlan, source: string): string {
   const key = `n.${quote(table.primaryKey.name)}::text`;
   const changes = table.audited ? changesOf(table.fields, undefined, 'n') : 'NULL';
-  return `INSERT INTO pending (${COLUMNS}) SELECT ${XID}, ${names.idOf(table)}, 1, ${key}, ${recordOf(table, 'n')}, NULL, ${changes} FROM new_rows AS n`;
+  return `INSERT INTO pending (${COLUMNS}) SELECT ${source}, 1, ${key}, ${recordOf(table, 'n')}, NULL, ${changes} FROM new_rows AS n`;
 }
 
-function deletions(table: TablePlan, names: ExternalNames, rows: string): string {
+function deletions(table: TablePlan, source: string, rows: string): string {
   const key = `o.${quote(table.primaryKey.name)}::text`;
   const changes = table.audited ? changesOf(table.fields, 'o', undefined) : 'NULL';
-  return `INSERT INTO pending (${COLUMNS}) SELECT ${XID}, ${names.idOf(table)}, 3, ${key}, NULL, ${recordOf(table, 'o')}, ${changes} FROM ${rows} AS o`;
+  return `INSERT INTO pending (${COLUMNS}) SELECT ${source}, 3, ${key}, NULL, ${recordOf(table, 'o')}, ${changes} FROM ${rows} AS o`;
 }
 
 /** A record whose key changes is another record: one is deleted, and one created. */
-function updates(table: TablePlan, names: ExternalNames): string {
+function updates(table: TablePlan, source: string): string {
   const { fields, primaryKey, audited } = table;
   const old = `o.${quote(primaryKey.name)}`;
   const now = `n.${quote(primaryKey.name)}`;
@@ -68,8 +79,7 @@ function updates(table: TablePlan, names: ExternalNames): string {
     .filter(({ hidden }) => !hidden)
     .map((field) => `CASE WHEN ${differs(field, 'o', 'n')} THEN ${jsonMember(field, 'o')} END`);
   const cells = [
-    XID,
-    names.idOf(table),
+    source,
     which('1', '3', '2'),
     `coalesce(${now}, ${old})::text`,
     `CASE WHEN ${now} IS NOT NULL THEN ${recordOf(table, 'n')} END`,

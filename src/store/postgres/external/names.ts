@@ -1,5 +1,5 @@
 import type { TablePlan } from '../../../schema/plan.ts';
-import { fitName, literal, quote, tableKey } from '../sql/names.ts';
+import { fitName, literal, quote, type StoredName, tableKey } from '../sql/names.ts';
 
 /** Names of what is made for the writes of other programs, in one schema. */
 export class ExternalNames {
@@ -14,9 +14,9 @@ export class ExternalNames {
   }
 
   /** Returns the number of a table in the log. */
-  idOf(table: TablePlan): number {
+  idOf(table: StoredName): number {
     const id = this.#ids.get(tableKey(table));
-    if (id === undefined) throw new Error(`The table ${table.name} has no log.`);
+    if (id === undefined) throw new Error(`The table ${tableKey(table)} has no log.`);
     return id;
   }
 

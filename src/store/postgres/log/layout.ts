@@ -8,7 +8,7 @@ import type { Layout } from '../database/layout.ts';
 /** Returns the tables of records, log and outcomes, besides those of the plan. */
 export function recordsLayout(address: PgAddress): Layout {
   const first = FIRST.replaceAll('$order', lockNumber(address, 'order'));
-  return { part: 'records', steps: [first, SECOND, THIRD, FOURTH] };
+  return { part: 'records', steps: [first, SECOND, THIRD, FOURTH, FIFTH] };
 }
 
 /**
@@ -83,6 +83,9 @@ CREATE UNLOGGED TABLE pending (
 );
 CREATE UNLOGGED TABLE pending_tx (xid xid8 PRIMARY KEY);
 `;
+
+/** \`pending.version\`: number of the schema whose fields the change has, since a schema may grow before its transaction commits. */
+const FIFTH = 'ALTER TABLE pending ADD COLUMN version int';
 
 /**
  * True when the steps change stored records or the rights to them without entries in the log: a client that resumed from

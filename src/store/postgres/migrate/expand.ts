@@ -1,25 +1,20 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { MigrationStep } from '../../../schema/migration/diff.ts';
-import type { StoredSchema } from '../../../schema/migration/stored.ts';
+import type { StoredSchema, StoredTable } from '../../../schema/migration/stored.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
-import { StoreOpenError } from '../../open-errors.ts';
-import { type PgAddress, shownAddress } from '../database/address.ts';
-import { isBusy } from '../database/errors.ts';
+import type { PgAddress } from '../database/address.ts';
 import type { PgSession } from '../database/session.ts';
+import type { ExternalTriggers } from '../external/install.ts';
 import { newestPosition } from '../log/log.ts';
 import { indexName, quote, recordsTable, tableKey } from '../sql/names.ts';
 import { addColumn, createTable } from './apply.ts';
 import { createCompositeIndex, createIndex } from './ddl.ts';
 import type { RowMapping } from './mapping.ts';
+import { patiently } from './patience.ts';
 import { saveStored } from './saved.ts';
 import { saveVersion } from './versions.ts';
 
-/** Milliseconds that a statement waits for transactions that use a table; as long, others wait behind it. */
-const LOCK_TIMEOUT_MS = 2000;
 /** Milliseconds that an index is waited for: the table is read and written meanwhile. */
 const INDEX_TIMEOUT_MS = 600_000;
-const TRIES = 15;
-const PAUSE_MS = 200;
 const PENDING = 'pending';
 
 /** Columns and indexes that are being added while other servers run: what a start that was cut off has left. */
@@ -36,6 +31,7 @@ export interface Expansion {
   /** Schema that will be stored, and its key. */
   readonly wanted: StoredSchema;
   readonly schema: string;
+  readonly triggers: ExternalTriggers;
 }
 
 /**
@@ -52,7 +48,9 @@ export async function expand(session: PgSession, expansion: Expansion): Promise<
       const source = 'table' in step ? sources.get(step.table) : undefined;
       if (source === undefined) continue;
       if (step.type === 'add-column') {
-        await patiently(session, expansion, () => addColumn(session, source, step.field, { keepsDefault: true }));
+        await patiently(session, expansion.address, () =>
+          addColumn(session, source, step.field, { keepsDefault: true }),
+        );
       }
       if (step.type === 'create-index') await concurrently(session, createIndex(step.table, step.field));
       if (step.type === 'create-composite-index') {
@@ -95,22 +93,6 @@ function pendingOf(steps: readonly MigrationStep[], sources: Expansion['sources'
   };
 }
 
-async function patiently(session: PgSession, { address }: Expansion, run: () => Promise<void>): Promise<void> {
-  await session.script(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
-  for (let tries = TRIES; ; ) {
-    try {
-      return await run();
-    } catch (error) {
-      if (!isBusy(error)) throw error;
-      if (--tries === 0) {
-        const message = `${shownAddress(address)} has a transaction that does not end and keeps a table from being changed. End it, and start again.`;
-        throw new StoreOpenError(message, { cause: error });
-      }
-      await pause(PAUSE_MS);
-    }
-  }
-}
-
 async function concurrently(session: PgSession, create: string): Promise<void> {
   await session.script(`SET statement_timeout = ${INDEX_TIMEOUT_MS}`);
   await session.script('SET lock_timeout = 0');
@@ -118,7 +100,10 @@ async function concurrently(session: PgSession, create: string): Promise<void> {
 }
 
 /** Stores the schema with the position from which on entries of servers that know it have the new fields. */
-async function finish(session: PgSession, { steps, sources, clock, wanted, schema }: Expansion): Promise<number> {
+async function finish(
+  session: PgSession,
+  { steps, sources, clock, wanted, schema, triggers }: Expansion,
+): Promise<number> {
   await session.script('BEGIN; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0');
   try {
     const { rows } = await session.send('SELECT base + 1 FROM take(1, $1)', [
@@ -142,6 +127,9 @@ async function finish(session: PgSession, { steps, sources, clock, wanted, schem
         version,
       ]);
     }
+    const created = steps.flatMap((step) => (step.type === 'create-table' ? [step.table] : []));
+    await triggers.replaceFunctions({ version, kept: keptTables(steps) });
+    for (const table of created) await triggers.renew(table);
     await saveStored(session, wanted);
     await session.send('DELETE FROM meta WHERE key = $1', [PENDING]);
     await session.script('COMMIT');
@@ -150,4 +138,9 @@ async function finish(session: PgSession, { steps, sources, clock, wanted, schem
     await session.script('ROLLBACK').catch(() => {});
     throw error;
   }
+}
+
+/** Returns the tables that have left the plan. */
+export function keptTables(steps: readonly MigrationStep[]): readonly StoredTable[] {
+  return steps.flatMap((step) => (step.type === 'keep-table' ? [step.stored] : []));
 }

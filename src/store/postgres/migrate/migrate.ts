@@ -25,8 +25,9 @@ import { MAX_NAME_BYTES, tableKey } from '../sql/names.ts';
 import { changeTable, createTable, dropTable, renewWords } from './apply.ts';
 import { checkRemovedTable, checkTableConflict, countRecords, hasRecords, runCheck } from './checks.ts';
 import { checkDangling } from './dangling.ts';
-import { type Expansion, expand, removePending } from './expand.ts';
+import { type Expansion, expand, keptTables, removePending } from './expand.ts';
 import { RowMapping } from './mapping.ts';
+import { inTransaction, patiently } from './patience.ts';
 import { renameInHistory } from './rename.ts';
 import { readStored, saveStored } from './saved.ts';
 import { readVersion, saveVersion, schemaKey } from './versions.ts';
@@ -35,7 +36,7 @@ import { readVersion, saveVersion, schemaKey } from './versions.ts';
 const LOCK_TIMEOUT_MS = 10_000;
 
 const NO_TRIGGERS =
-  'writes of other programs to the database are treated as before: the servers that run have other settings or an earlier version. Stop every one, and start them again';
+  'writes of other programs to some tables are treated as before, since a transaction that does not end keeps these tables from being changed. End it, and start a server again';
 
 export interface MigrationTarget {
   readonly plan: Plan;
@@ -88,10 +89,10 @@ async function migrateInTurn(
     }
     const conflicts = conflictsWithRunning(stored, plan, steps);
     if (conflicts.length > 0) throw await lock.refusal(conflicts);
-    const expanded = await migration.expand(steps, { wanted, schema, allowed: options.allowDestructive });
+    const expanded = await migration.expand(steps, { wanted, schema, triggers, allowed: options.allowDestructive });
+    await renewTriggers(session, address, { triggers, options });
     for (const { step, check } of expanded.assessed) await report(session, step, check, options);
     options.onNotice?.('servers with the earlier schema go on beside this one');
-    options.onWarning?.(NO_TRIGGERS);
     return expanded.version;
   }
   await session.script(
@@ -111,7 +112,10 @@ async function migrateInTurn(
     const version = isNew ? await saveVersion(session, schema, { alone: isChanged }) : known;
     if (isAlone && !(hasTriggers && renewed.length === 0)) await triggers.install(version);
     await session.script('COMMIT');
-    if (!isAlone && !hasTriggers) options.onWarning?.(NO_TRIGGERS);
+    if (!isAlone && !hasTriggers) {
+      await inTransaction(session, () => triggers.replaceFunctions({ version, kept: keptTables(steps) }));
+      await renewTriggers(session, address, { triggers, options });
+    }
     for (const { step, check } of assessed) await report(session, step, check, options);
     for (const { name } of renewed) {
       options.onNotice?.(`make the index of the words in ${name} anew, since this version of Node knows other letters`);
@@ -120,6 +124,24 @@ async function migrateInTurn(
   } catch (error) {
     await session.script('ROLLBACK').catch(() => {});
     throw error;
+  }
+}
+
+/** Makes the triggers for writes of other programs again where they are others, beside servers that run: one table after the other. */
+async function renewTriggers(
+  session: PgSession,
+  address: PgAddress,
+  { triggers, options }: { readonly triggers: ExternalTriggers; readonly options: PgMigrateOptions },
+): Promise<void> {
+  try {
+    for (const table of await triggers.outdated()) {
+      await patiently(session, address, () => inTransaction(session, () => triggers.renew(table)));
+    }
+  } catch (error) {
+    if (!(error instanceof StoreOpenError)) throw error;
+    options.onWarning?.(NO_TRIGGERS);
+  } finally {
+    await session.script('RESET lock_timeout').catch(() => {});
   }
 }
 
@@ -270,7 +292,7 @@ class Migration {
   /** Makes steps that only add something, while other servers run. */
   async expand(
     steps: readonly MigrationStep[],
-    { allowed, ...schema }: { readonly allowed: Allowance } & Pick<Expansion, 'wanted' | 'schema'>,
+    { allowed, ...schema }: { readonly allowed: Allowance } & Pick<Expansion, 'wanted' | 'schema' | 'triggers'>,
   ): Promise<{ readonly assessed: readonly AssessedStep[]; readonly version: number }> {
     const { address, clock } = this.#target;
     await this.#session.script('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0');
