@@ -47,6 +47,8 @@ export interface OpenOptions {
 
 /** A transaction of another program may change this many times the records of one request by filter. */
 const EXTERNAL_FACTOR = 10;
+const REWOUND =
+  'the database has lost the end of its log, as a copy of it has that was behind: subscribers get the state again';
 
 /** Opens the store of an application and builds feed, hub and resources on it. Throws StoreOpenError. */
 export async function openApplication(options: OpenOptions): Promise<Application> {
@@ -93,7 +95,7 @@ export function composeApplication(
 ): Application {
   const { events, busyTimeout } = app;
   const feed = new Feed({ log: store, tables: plan.tables, bus, onError });
-  store.shared?.onGrown((growth) => bus.ring(growth));
+  if (store.shared !== undefined) followOthers(store.shared, { bus, feed, onWarning });
   const messages = openMessages(app, store.shared, onWarning);
   const { limits } = server;
   const maxHeldGroups = limits.heldGroups;
@@ -154,6 +156,18 @@ export function composeApplication(
     audit: trail,
     close,
   };
+}
+
+/** Brings what other servers write to the feed, and what the database has lost. */
+function followOthers(
+  shared: SharedStore,
+  { bus, feed, onWarning }: { readonly bus: Bus; readonly feed: Feed; readonly onWarning: (text: string) => void },
+): void {
+  shared.onGrown((growth) => bus.ring(growth));
+  shared.onRewound(() => {
+    onWarning(REWOUND);
+    feed.rewound();
+  });
 }
 
 /** Opens the connection of an application to its other servers; undefined where it has none. */

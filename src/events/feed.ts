@@ -7,6 +7,8 @@ export interface FeedListener {
   changes(changes: readonly Change[]): void;
   /** Called when changes of the table left the log before this feed had read them: later ones may not be delivered as if nothing was missed. */
   missed?(table: TablePlan): void;
+  /** Called when the store has lost the end of its log: some changes that were delivered have never happened. */
+  rewound?(tables: readonly TablePlan[]): void;
 }
 
 export interface FeedOptions {
@@ -45,6 +47,13 @@ export class Feed {
     this.#listeners.push(listener);
   }
 
+  /** Must be called when the store has lost the end of its log, and has a position after it. */
+  rewound(): void {
+    const { log, tables } = this.#options;
+    this.#head = Math.max(this.#head, log.lastSeq);
+    for (const listener of this.#listeners) listener.rewound?.(tables);
+  }
+
   /** Stops the feed; resolves when nothing is read any more. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -71,7 +80,9 @@ export class Feed {
     while (!this.#closed && this.#head < log.lastSeq) {
       const { changes, upTo, missed } = await readChanges(log, tables, this.#head);
       for (const table of missed) for (const listener of this.#listeners) listener.missed?.(table);
-      this.#deliver(changes);
+      // The log may have been lost while it was read.
+      const head = this.#head;
+      this.#deliver(changes.filter(({ seq }) => seq > head));
       this.#head = Math.max(this.#head, upTo);
     }
   }

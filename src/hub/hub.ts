@@ -77,6 +77,7 @@ export class Hub {
   /** Groups that have frames of the transaction whose changes are being delivered. */
   readonly #opened = new Set<ShapeGroup>();
   #size = 0;
+  #rewinds = 0;
   #closed = false;
 
   constructor(options: HubOptions) {
@@ -97,6 +98,7 @@ export class Hub {
       clientBuffer: channels.clientBuffer,
       acquireRead: () => reads.acquire(),
       waitForDrain: (subscription) => this.#slowClients.wait(subscription),
+      rewinds: () => this.#rewinds,
       isOpen: () => !this.#closed,
       join: (subscription) => this.#join(subscription),
       expire: (subscription) => this.#end(subscription, 'lost'),
@@ -110,7 +112,11 @@ export class Hub {
       },
       isOpen: () => !this.#closed,
     });
-    feed.listen({ changes: (changes) => this.#deliver(changes), missed: (table) => this.#missed(table) });
+    feed.listen({
+      changes: (changes) => this.#deliver(changes),
+      missed: (table) => this.#missed(table),
+      rewound: (tables) => this.#rewound(tables),
+    });
   }
 
   /** Number of open subscriptions. */
@@ -224,6 +230,17 @@ export class Hub {
     for (const { states } of channels.table.groups()) for (const state of states) state.drop();
     for (const channel of [channels.table, ...channels.records.values()]) {
       for (const { live } of channel.groups()) for (const subscription of [...live]) this.#lag(subscription);
+    }
+  }
+
+  /** Called when changes that were delivered have never happened: every subscriber gets its state again. */
+  #rewound(tables: readonly TablePlan[]): void {
+    this.#rewinds++;
+    for (const table of tables) this.#dependents.missed(table);
+    const channels = [...this.#channels.values()].flatMap(({ table, records }) => [table, ...records.values()]);
+    for (const { live, states } of channels.flatMap((channel) => [...channel.groups()])) {
+      for (const state of states) state.drop();
+      for (const subscription of [...live]) this.#lag(subscription, { from: 'reset', reason: 'position_unknown' });
     }
   }
 

@@ -21,6 +21,8 @@ export interface SharedStore {
   ringWith(ring: (position: number) => boolean): void;
   /** Calls back when the log was found to have grown by changes of other servers. `lastSeq` is the new position. */
   onGrown(listener: (growth: Growth) => void): void;
+  /** Calls back when the database has lost the end of the log that this server had read. `lastSeq` is after all of it. */
+  onRewound(listener: () => void): void;
   /** Returns the seq of the newest change of any of the tables, as it is in the database. */
   newestSeq(tables: Iterable<TablePlan>): Promise<number>;
   /** Returns the milliseconds since the log was last read up to its end. */

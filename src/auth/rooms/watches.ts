@@ -84,7 +84,13 @@ export class RoomWatches {
 
   constructor(options: RoomWatchesOptions) {
     this.#options = options;
-    options.feed.listen({ changes: (changes) => this.#take(changes), missed: (table) => this.#outdate(table) });
+    options.feed.listen({
+      changes: (changes) => this.#take(changes),
+      missed: (table) => this.#outdate(table),
+      rewound: (tables) => {
+        for (const table of tables) this.#outdate(table);
+      },
+    });
   }
 
   get size(): number {

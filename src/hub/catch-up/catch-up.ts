@@ -14,6 +14,7 @@ import { begin, type CatchingUp, ResetStart } from './starts.ts';
 export class CatchUp {
   readonly #it: CatchingUp;
   readonly #pages: LogPages;
+  #rewinds: number;
 
   constructor(context: CatchUpContext, subscription: Subscription, start: Start) {
     const outlet = new Outlet(context, subscription);
@@ -21,6 +22,7 @@ export class CatchUp {
     const announced = start.from === 'behind';
     this.#it = { context, subscription, outlet, log, announced, completeAt: 0, readTo: 0 };
     this.#pages = new LogPages(this.#it);
+    this.#rewinds = context.rewinds();
   }
 
   async run(start: Start): Promise<void> {
@@ -39,6 +41,11 @@ export class CatchUp {
       // Before joining too: a full socket would lag again at once.
       const room = outlet.room();
       if (room !== undefined) await room;
+      if (!outlet.isActive) return;
+      if (this.#rewinds !== context.rewinds()) {
+        this.#rewinds = context.rewinds();
+        await new ResetStart(this.#it, 'position_unknown').begin();
+      }
       if (!outlet.isActive) return;
       if (this.#isTrimmed()) await new ResetStart(this.#it, 'position_trimmed').begin();
       if (!outlet.isActive) return;

@@ -15,6 +15,8 @@ export interface CatchUpContext {
   /** Undefined to read at once; a promise to wait for otherwise. */
   acquireRead(): Promise<void> | undefined;
   waitForDrain(subscription: Subscription): Promise<void>;
+  /** Number of times that the store has lost the end of its log. */
+  rewinds(): number;
   /** False after the hub was closed: the store is closed next, and must not be read any more. */
   isOpen(): boolean;
   /** Called when the log does not reach back to the position, and the subscription's encoding cannot say so. */

@@ -8,6 +8,7 @@ import type { PgSession } from './database/session.ts';
 import { WriterSession } from './database/writer-session.ts';
 import { PgPositions } from './log/issued-positions.ts';
 import { openLogs, TableLog } from './log/log.ts';
+import { LOSS_MARK } from './log/rewind.ts';
 import { migrate } from './migrate/migrate.ts';
 import { schemaKey } from './migrate/versions.ts';
 import { PgTable } from './records/table.ts';
@@ -63,7 +64,8 @@ async function readState(parts: StoreParts): Promise<OpenedTables> {
   );
   const hasAudit =
     plan.tables.some(({ audited }) => audited) || (await session.send('SELECT 1 FROM audit LIMIT 1')).rows.length > 0;
-  return { tables, positions, lastSeq, hasAudit, identity: await identityOf(session, address) };
+  const mark = Number((await session.send(`SELECT ${LOSS_MARK}`)).rows[0]?.[0]);
+  return { tables, positions, lastSeq, mark, hasAudit, identity: await identityOf(session, address) };
 }
 
 /** Returns what a schema of another database has differently. */

@@ -28,6 +28,7 @@ import type { PgSession } from './database/session.ts';
 import type { WriterSession } from './database/writer-session.ts';
 import type { PgPositions } from './log/issued-positions.ts';
 import { type TableLog, toKey } from './log/log.ts';
+import { markLoss } from './log/rewind.ts';
 import { LogTail } from './log/tail.ts';
 import { NodeBell } from './nodes/bell.ts';
 import { PgLeases } from './nodes/leases.ts';
@@ -63,6 +64,8 @@ export interface OpenedTables {
   readonly tables: ReadonlyMap<TablePlan, OpenTable>;
   readonly positions: PgPositions;
   readonly lastSeq: number;
+  /** Position at which the end of the log was lost for the last time; 0 when it never was. */
+  readonly mark: number;
   readonly hasAudit: boolean;
   /** What tells this database from others. */
   readonly identity: string;
@@ -83,6 +86,7 @@ export class PostgresStore implements Store {
   readonly #bell: NodeBell;
   readonly #leases: PgLeases;
   readonly #shared: SharedStore;
+  readonly #rewoundListeners: (() => void)[] = [];
   #ringElsewhere: (position: number) => boolean = () => false;
 
   constructor(parts: StoreParts, state: OpenedTables) {
@@ -106,7 +110,11 @@ export class PostgresStore implements Store {
       ...cluster,
       onForeign: (log) => this.#lists.changed(log.plan),
       settled: () => this.#commits.idle(),
+      mark: state.mark,
+      markLoss: (lastSeq, mark) => markLoss(address, { lastSeq, mark, clock }),
+      onRewound: (position) => this.#rewound(position),
     });
+    writer.onReconnect = async () => void (await this.#tail.look());
     this.#commits = new PgCommits({
       writer,
       tables: state.tables,
@@ -134,6 +142,7 @@ export class PostgresStore implements Store {
         this.#ringElsewhere = ring;
       },
       onGrown: (listener) => this.#tail.onGrown(listener),
+      onRewound: (listener) => void this.#rewoundListeners.push(listener),
       newestSeq: (tables) => this.#newestSeq(tables),
       lag: () => this.#tail.lag,
     };
@@ -289,6 +298,12 @@ export class PostgresStore implements Store {
     this.#outcomes.saved(kept);
     const last = changes.at(-1);
     if (last !== undefined && !this.#ringElsewhere(last.seq)) this.#bell.ring(last.seq);
+  }
+
+  #rewound(position: number): void {
+    this.#positions.rewound(position);
+    for (const table of this.#tables.keys()) this.#lists.changed(table);
+    for (const listener of this.#rewoundListeners) listener();
   }
 
   async #newestSeq(tables: Iterable<TablePlan>): Promise<number> {

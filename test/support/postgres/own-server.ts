@@ -22,6 +22,9 @@ export class OwnPostgres implements AsyncDisposable {
   readonly #dir: string;
   readonly #port: number;
   readonly #user: { uid?: number; gid?: number };
+  /** Folder of the server that runs. */
+  #data = 'data';
+  #copies = 0;
 
   private constructor(dir: string, port: number, user: { uid?: number; gid?: number }) {
     this.#dir = dir;
@@ -49,6 +52,21 @@ export class OwnPostgres implements AsyncDisposable {
     await this.#control('start');
   }
 
+  /** Makes a copy of the server as it is now, as a standby has it that gets no further. */
+  async copy(): Promise<string> {
+    const copy = `copy${this.#copies++}`;
+    const from = ['-h', '127.0.0.1', '-p', String(this.#port), '-U', 'postgres', '--checkpoint', 'fast'];
+    await this.#run('pg_basebackup', '-D', join(this.#dir, copy), ...from);
+    return copy;
+  }
+
+  /** Ends the server, as if its machine were gone, and starts a copy in its place. */
+  async failOver(copy: string): Promise<void> {
+    await this.#control('stop', '-m', 'immediate');
+    this.#data = copy;
+    await this.#control('start');
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#control('stop', '-m', 'immediate');
     rmSync(this.#dir, { recursive: true, force: true });
@@ -57,7 +75,7 @@ export class OwnPostgres implements AsyncDisposable {
   async #control(command: string, ...args: readonly string[]): Promise<void> {
     const options = `-p ${this.#port} -k ${this.#dir} -c listen_addresses=127.0.0.1`;
     const start = command === 'start' ? ['-o', options, '-l', join(this.#dir, 'log')] : [];
-    await this.#run('pg_ctl', '-D', join(this.#dir, 'data'), '-w', '-t', '120', ...start, command, ...args);
+    await this.#run('pg_ctl', '-D', join(this.#dir, this.#data), '-w', '-t', '120', ...start, command, ...args);
   }
 
   async #run(program: string, ...args: readonly string[]): Promise<void> {

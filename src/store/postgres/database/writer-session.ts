@@ -15,6 +15,8 @@ export class WriterSession {
   #opening: Promise<PgSession> | undefined;
   /** Key of the schema with which this server has opened the tables. */
   #schema: string | undefined;
+  /** Called before a connection is used that was made in place of a lost one: it may be to a copy of the database. */
+  onReconnect: () => Promise<void> = async () => {};
 
   constructor(address: PgAddress) {
     this.#address = address;
@@ -65,6 +67,7 @@ export class WriterSession {
         // While this server was away, another one may have been started with a schema beside which it cannot run.
         if ((await readVersion(session, this.#schema)) === undefined) throw tablesChanged();
       }
+      if (this.#session !== undefined) await this.onReconnect();
     } catch (error) {
       await session.close();
       throw error;

@@ -22,6 +22,8 @@ export class PgPositions {
   readonly #gaps: UnissuedGap[];
   /** Newest position at the start, until the first commit. */
   #startSeq: number | undefined;
+  /** Position at which the end of the log was lost. */
+  #mark = 0;
 
   private constructor(readers: Readers, logs: readonly TableLog[], gaps: UnissuedGap[], unverifiableTo: number) {
     this.#readers = readers;
@@ -53,8 +55,14 @@ export class PgPositions {
     this.#startSeq = undefined;
   }
 
+  /** Must be called when the end of the log was lost, with the position after it: subscribers begin there anew. */
+  rewound(position: number): void {
+    this.#mark = position;
+  }
+
   /** False when a position, which is not after the newest one, was certainly not issued. */
   async wasIssued(position: number): Promise<boolean> {
+    if (position === this.#mark) return true;
     const range = this.#gaps.findLast(([after]) => after < position);
     if (range !== undefined && position < range[1] - 1) return false;
     if (position <= this.#unverifiableTo || this.#logs.some(({ logStart }) => position <= logStart)) return true;

@@ -89,6 +89,13 @@ export class TableLog {
     this.#count = undefined;
   }
 
+  /** Must be called when the end of the log was lost, with a position after it: the table may be as it was before that. */
+  rewound(position: number): void {
+    this.mayHaveUpTo(position);
+    this.seen(position);
+    this.#newest = undefined;
+  }
+
   /** Tells of an entry. */
   seen(seq: number): void {
     this.#newestSeen = Math.max(this.#newestSeen, seq);

@@ -1,21 +1,27 @@
 import type { Growth } from '../../shared-store.ts';
 import type { Readers } from '../database/readers.ts';
 import type { TableLog } from './log.ts';
+import { IS_KNOWN, LOSS_MARK } from './rewind.ts';
 
 /** Entries that are looked at at once. */
 const PAGE_ENTRIES = 2000;
 /** Milliseconds between two looks at a log that has just grown. */
 const BUSY_POLL_MS = 250;
 
-const NEWS = `SELECT tbl, batch, min(seq), max(seq), count(*) FROM
-  (SELECT tbl, batch, seq FROM log WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3) AS news
-  GROUP BY tbl, batch ORDER BY min(seq)`;
+const NEWS = `SELECT state.mark, state.known, tbl, batch, first, last, entries
+  FROM (SELECT ${LOSS_MARK} AS mark, ${IS_KNOWN} AS known) AS state LEFT JOIN
+    (SELECT tbl, batch, min(seq) AS first, max(seq) AS last, count(*) AS entries FROM
+      (SELECT tbl, batch, seq FROM log WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3) AS news
+    GROUP BY tbl, batch) AS grouped ON true
+  ORDER BY first`;
 
 export interface TailOptions {
   readonly readers: Readers;
   /** Logs by their number. */
   readonly logs: ReadonlyMap<number, TableLog>;
   readonly lastSeq: number;
+  /** Position at which the end of the log was lost for the last time; 0 when it never was. */
+  readonly mark: number;
   /** Milliseconds between two looks at a log that does not grow. */
   readonly poll: number;
   /** Milliseconds for which a position is waited for. */
@@ -24,6 +30,10 @@ export interface TailOptions {
   onForeign(log: TableLog): void;
   /** Resolves when the commit that is under way is answered. */
   settled(): Promise<void>;
+  /** Marks that the position which this server has read, and all after it, were lost. Resolves with a position after it. */
+  markLoss(lastSeq: number, mark: number): Promise<number>;
+  /** Called when the end of the log was lost, when no table is read from what was. */
+  onRewound(position: number): void;
 }
 
 /** Entries of one table that one commit has made. */
@@ -51,6 +61,7 @@ export class LogTail {
   /** Numbers of the commits of this server that are not answered. */
   readonly #held = new Set<string>();
   #lastSeq: number;
+  #mark: number;
   #waiters: Waiter[] = [];
   #running: Promise<number> | undefined;
   #next: Promise<number> | undefined;
@@ -62,6 +73,7 @@ export class LogTail {
   constructor(options: TailOptions) {
     this.#options = options;
     this.#lastSeq = options.lastSeq;
+    this.#mark = options.mark;
     this.#schedule();
   }
 
@@ -223,13 +235,26 @@ export class LogTail {
   async #readNews(after: number, upTo: number): Promise<readonly News[]> {
     const { readers, logs } = this.#options;
     const { rows } = await readers.send(NEWS, [after, upTo, PAGE_ENTRIES]);
-    return (rows as unknown as [number, unknown, number, number, number][]).map(([id, batch, first, last, count]) => ({
-      log: logs.get(id),
-      batch: String(batch),
-      first,
-      last,
-      count,
-    }));
+    const [mark, isKnown] = rows[0] ?? [];
+    // Entries after the loss are before the new position: they are in what is read from now on.
+    if (await this.#isRewound(Number(mark), isKnown === 1)) return [];
+    return (rows as unknown as [string, number, number | null, unknown, number, number, number][]).flatMap(
+      ([, , id, batch, first, last, count]) =>
+        id === null ? [] : [{ log: logs.get(id), batch: String(batch), first, last, count }],
+    );
+  }
+
+  /** Finds out whether the database has lost entries that this server has read, and begins anew after them. */
+  async #isRewound(mark: number, isKnown: boolean): Promise<boolean> {
+    if (mark === this.#mark && isKnown) return false;
+    const { markLoss, logs, onRewound } = this.#options;
+    const known = this.#mark;
+    const position = mark > Math.max(known, this.#lastSeq) ? mark : await markLoss(this.#lastSeq, known);
+    this.#mark = position;
+    for (const log of logs.values()) log.rewound(position);
+    this.#advance(Math.max(position, this.#lastSeq));
+    onRewound(position);
+    return true;
   }
 }
 
