@@ -23,6 +23,7 @@ const CASES = [
   'rules',
   'windows',
   'totals',
+  'postgres',
 ];
 const TMPFS = 0x01021994;
 
@@ -71,6 +72,7 @@ async function runCase(name) {
   const [http, probe, subs] = [startLoad('http.mjs'), startLoad('http.mjs'), startLoad('subscribers.mjs')];
   const bench = {
     quick: options.quick,
+    self: options.self,
     http,
     probe,
     subs,

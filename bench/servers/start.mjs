@@ -95,7 +95,7 @@ const ROUTES = `export const routes = {
 `;
 
 /**
- * `options`: rooms (a connector with them), listCache (limits.list_cache; Tablecast only), pageMax (limits.page_max; Tablecast only), subscriptions (limits.subscriptions; Tablecast only), messages, notes and products to seed, synchronous, bare, batch and log (baseline only), collect (start with --expose-gc), secret
+ * `options`: rooms (a connector with them), config (further lines of config.yaml; Tablecast only), listCache (limits.list_cache; Tablecast only), pageMax (limits.page_max; Tablecast only), subscriptions (limits.subscriptions; Tablecast only), messages, notes and products to seed, synchronous, bare, batch and log (baseline only), collect (start with --expose-gc), secret
  * (of tokens, for tables with rules; Tablecast only).
  */
 export async function startHandwritten(options = {}) {
@@ -149,14 +149,14 @@ export async function startTablecast(options = {}) {
   return server;
 }
 
-function startServer(args, options) {
+export function startServer(args, options) {
   const collect = options.collect === true ? ['--expose-gc', '--import', COLLECT] : [];
   // For a look inside: BENCH_SERVER_ARGS="--cpu-prof --cpu-prof-dir=/some/where".
   const extra = process.env.BENCH_SERVER_ARGS?.split(' ') ?? [];
   return startNode([...extra, ...collect, ...args], { core: CORE_OF_SERVER });
 }
 
-async function start({ name, dir, open, listQuery, heartbeat }) {
+export async function start({ name, dir, open, listQuery, heartbeat }) {
   const server = { name, listQuery, heartbeat };
   server.open = async () => {
     const { port, child } = await open();
@@ -186,7 +186,7 @@ async function start({ name, dir, open, listQuery, heartbeat }) {
   return server;
 }
 
-function makeDir() {
+export function makeDir() {
   return mkdtempSync(join(parentDir(), 'tablecast-bench-'));
 }
 
@@ -196,11 +196,11 @@ export function parentDir() {
 }
 
 // The limits are for people; the benchmark comes as thousands of clients from one machine. The baseline has no log either.
-function makeConfig(port, { secret, listCache, pageMax, subscriptions }) {
+function makeConfig(port, { secret, listCache, pageMax, subscriptions, config = '' }) {
   const limits = { list_cache: listCache, page_max: pageMax, subscriptions };
   const given = Object.entries(limits).filter(([, value]) => value !== undefined);
   const auth = secret === undefined ? '' : `auth:\n  jwt:\n    secret: ${secret}\n`;
-  return `${auth}app_id: my-app
+  return `${auth}${config}app_id: my-app
 host: 127.0.0.1
 port: ${port}
 rest: true
