@@ -56,6 +56,7 @@ const DRIVERS: Readonly<Record<string, RegExp>> = {
   chokidar: /^commands\/dev\//,
   amqplib: /^connectors\/rabbitmq\//,
   'close-with-grace': /^commands\//,
+  uqr: /^commands\/qr-code\.ts$/,
   react: /^client\/bindings\/react\.ts$/,
   vue: /^client\/bindings\/vue\.ts$/,
 };

@@ -68,12 +68,13 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     throw error;
   }
   lifecycle.ready = true;
-  const { url, consoleUrl } = addressesOf(server, opened, config);
+  const { url, networkUrls, consoleUrl } = addressesOf(server, opened, config);
   announce(log, { url, config, opened, notices });
   const tables = new Map(opened.map((app) => [app.config.appId, app.tables]));
   const isLogPretty = isPretty(config.logging);
   return {
     url,
+    networkUrls,
     consoleUrl,
     log,
     isLogPretty,

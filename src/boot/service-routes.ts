@@ -5,7 +5,7 @@ import { registerAdmin } from '../admin/admin.ts';
 import { AdminStreams } from '../admin/streams.ts';
 import { describeRoomRules } from '../auth/rooms/explain.ts';
 import type { ServerConfig } from '../config/config.ts';
-import { formatHost, isSecure } from '../config/loopback.ts';
+import { formatHost, isSecure, localHostOf } from '../config/loopback.ts';
 import { ownPath } from '../config/reserved-paths.ts';
 import type { HasShortAddress } from '../config/short-addresses.ts';
 import { CAPABILITIES } from '../openapi/capabilities.ts';
@@ -86,7 +86,7 @@ function registerDocuments(server: FastifyInstance, app: OpenApp, config: Server
     plan: application.plan,
     version: application.planTag,
     limits,
-    host: `${formatHost(host)}:${port}`,
+    host: `${formatHost(localHostOf(host))}:${port}`,
     secure: isSecure({ tls }),
     capabilities: CAPABILITIES,
     auth: auth !== undefined,

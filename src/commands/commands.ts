@@ -36,7 +36,7 @@ const APPLICATIONS: Readonly<Record<string, Command>> = {
     details:
       'After an error in a file the server keeps running as it was, and after one that code throws later; when it ends, it starts again.',
     options: ['port', 'host', 'json', 'allow-destructive'],
-    examples: ['dev', 'dev my-app --port 8080'],
+    examples: ['dev', 'dev my-app --port 8080', 'dev --host'],
     load: async () => (await import('./dev/dev.ts')).dev,
   },
   start: {

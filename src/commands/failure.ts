@@ -37,6 +37,8 @@ interface SystemError extends Error {
   readonly path?: string;
   readonly address?: string;
   readonly port?: number;
+  /** The name that has no address. */
+  readonly hostname?: string;
 }
 
 function isSystemError(error: Error): error is SystemError {
@@ -63,7 +65,7 @@ const FILE_FAULTS: Readonly<Record<string, string>> = {
   ENFILE: 'cannot be opened: too many files are open',
 };
 
-function describeListen({ code, address, port, message }: SystemError): string {
+function describeListen({ code, address, port, hostname, message }: SystemError): string {
   switch (code) {
     case 'EADDRINUSE':
       return `port ${port} on ${address} is taken; set another one with --port, or with port in config.yaml`;
@@ -71,6 +73,8 @@ function describeListen({ code, address, port, message }: SystemError): string {
       return `port ${port} on ${address} cannot be opened: no permission; set one above 1023 with --port, or with port in config.yaml`;
     case 'EADDRNOTAVAIL':
       return `${address} is no address of this machine; set another one with --host, or with host in config.yaml`;
+    case 'ENOTFOUND':
+      return `${hostname} is no address of this machine; set another one with --host, or with host in config.yaml. A folder is written before --host`;
     default:
       return `cannot listen: ${message}; set another host or port`;
   }

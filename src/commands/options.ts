@@ -11,7 +11,11 @@ export const OPTIONS = {
     value: '[names]',
     what: 'allow the schema changes with these names to lose data: Card.title,Old; without names it asks',
   },
-  host: { type: 'string', value: '<address>', what: 'listen on this address instead of that in config.yaml' },
+  host: {
+    type: 'string',
+    value: '[address]',
+    what: 'listen on this address instead of that in config.yaml, without one on all; prints a QR code for phones',
+  },
   port: {
     type: 'string',
     value: '<number>',
@@ -99,7 +103,7 @@ export function parseWords(args: readonly string[], allowed: readonly OptionName
   const options = Object.fromEntries(
     allowed.map((name) => [name, { type: OPTIONS[name].type, multiple: 'multiple' in OPTIONS[name] }]),
   );
-  return parse({ args: attachNames(args), options, allowPositionals: true });
+  return parse({ args: attachValues(args, allowed), options, allowPositionals: true });
 }
 
 /** Parses the operands with these names, then `[dir]`, and the options of the command. Throws UsageError. */
@@ -122,22 +126,31 @@ export function parseArguments(args: readonly string[], allowed: readonly Option
   return {
     dir,
     allowDestructive: readNames(values['allow-destructive']),
-    host: typeof values.host === 'string' ? values.host : undefined,
+    host: typeof values.host === 'string' ? values.host || ALL_ADDRESSES : undefined,
     port: typeof values.port === 'string' ? readPort(values.port) : undefined,
     logFormat: values.json === true ? 'json' : undefined,
   };
 }
 
 const ALLOW_DESTRUCTIVE = '--allow-destructive';
+/** What `--host` without an address means. */
+const ALL_ADDRESSES = '0.0.0.0';
 
-/** Attaches the names after the option as its value: the library has no options with an optional value. */
-function attachNames(args: readonly string[]): string[] {
-  const index = args.indexOf(ALLOW_DESTRUCTIVE);
-  if (index < 0) return [...args];
-  const next = args[index + 1];
-  const hasNames = next !== undefined && !next.startsWith('-');
-  const rest = args.slice(index + (hasNames ? 2 : 1));
-  return [...args.slice(0, index), `${ALLOW_DESTRUCTIVE}=${hasNames ? next : ''}`, ...rest];
+/** Attaches the word after an option as its value, where it may have none: the library has no such options. */
+function attachValues(args: readonly string[], names: readonly OptionName[]): string[] {
+  const optional = names.filter((name) => isOptional(OPTIONS[name])).map((name) => `--${name}`);
+  const attached: string[] = [];
+  for (const word of args) {
+    const last = attached.at(-1) ?? '';
+    const takesWord = last.endsWith('=') && optional.includes(last.slice(0, -1)) && !word.startsWith('-');
+    if (takesWord) attached[attached.length - 1] = last + word;
+    else attached.push(optional.includes(word) ? `${word}=` : word);
+  }
+  return attached;
+}
+
+function isOptional(option: Option): boolean {
+  return option.value?.startsWith('[') === true;
 }
 
 function readNames(value: unknown): readonly string[] | 'ask' {

@@ -24,7 +24,10 @@ export async function start({ args, env }: Invocation): Promise<number> {
     const server = await startServer({ ...options, allowDestructive, env });
     stopWithGrace(server, options.dir);
     process.off('SIGTERM', stopEarly).off('SIGINT', stopEarly);
-    if (server.isLogPretty && process.stdout.isTTY && !isRestart()) process.stdout.write(summarize(server));
+    if (server.isLogPretty && process.stdout.isTTY && !isRestart()) {
+      process.stdout.write(summarize(server));
+      if (options.host !== undefined) (await import('./qr-code.ts')).showQrCode(server);
+    }
     tellSupervisor(server.url);
     return 0;
   } catch (error) {

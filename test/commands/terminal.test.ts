@@ -4,7 +4,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { makeApp } from '../support/app.ts';
+import { makeApp, runToExit } from '../support/app.ts';
+import { readQrCode } from '../support/qr-code.ts';
 import { until } from '../support/wait.ts';
 
 const CLI = join(import.meta.dirname, '../../dist/cli.js');
@@ -15,9 +16,10 @@ async function atTerminal(
   args: readonly string[],
   ready: string,
   look: (output: string) => Promise<void>,
+  config = 'port: 0\n',
 ): Promise<void> {
   const files = { 'web/index.html': '<!doctype html><title>Page</title>\n' };
-  const { dir, root } = await makeApp({ schema: SCHEMA, config: 'port: 0\n', files });
+  const { dir, root } = await makeApp({ schema: SCHEMA, config, files });
   const [command = '', ...options] = args;
   const words = [process.execPath, CLI, command, dir, ...options].map((word) => `'${word}'`);
   const { NO_COLOR, FORCE_COLOR, ...outer } = process.env;
@@ -59,6 +61,38 @@ describe('at a terminal', { timeout: 60_000 }, () => {
       expect(colored).toContain('\u001b[33mWARN ');
       expect(output).not.toContain('{"level"');
     });
+  });
+
+  test.each(['start', 'dev'])('%s --host shows the page as a QR code, and its URL below', async (command) => {
+    const look = async (colored: string) => {
+      // White on black, so that the colors of the terminal do not turn it around.
+      const drawn = colored.split('\u001b[97;40m').slice(1);
+      const qr = drawn.map((line) => line.slice(0, line.indexOf('\u001b[39;49m')));
+      expect(qr.length).toBeGreaterThan(10);
+      const url = readQrCode(qr);
+      expect(url).toMatch(/^http:\/\/127\.1:\d+\/my-app\/$/);
+      const output = stripVTControlCharacters(colored).replaceAll('\r', '');
+      expect(output).toContain(`\n  ${url}\n`);
+      expect(output).toMatch(new RegExp(`Page +${url}`));
+      expect((await fetch(url)).status).toBe(200);
+    };
+    // An address of loopback in a form that is not recognized as one: tests open no port to other machines.
+    const args = [command, '--host', '127.1'];
+    await atTerminal(args, '/my-app/\r\n\r\n', look, 'port: 0\nauth: none\n');
+  });
+
+  test('--host is refused where the API would be open to other machines', async () => {
+    const { dir, root } = await makeApp({ schema: SCHEMA, config: 'port: 0\n' });
+    const { code, stderr } = await runToExit(['start', dir, '--host']);
+    await rm(root ?? dir, { recursive: true, force: true });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('0.0.0.0 can be reached from other machines')]);
+  });
+
+  test('a folder after --host is no address', async () => {
+    const { dir, root } = await makeApp({ schema: SCHEMA, config: 'port: 0\nauth: none\n' });
+    const { code, stderr } = await runToExit(['start', dir, '--host', 'no-such-name.invalid']);
+    await rm(root ?? dir, { recursive: true, force: true });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('no-such-name.invalid is no address of this machine')]);
   });
 
   test('--json writes the log as elsewhere, without a banner', async () => {

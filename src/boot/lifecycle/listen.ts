@@ -1,13 +1,18 @@
 import type { AddressInfo } from 'node:net';
+import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import { describeAuth } from '../../config/auth.ts';
 import type { ServerConfig } from '../../config/config.ts';
-import { formatHost, isSecure } from '../../config/loopback.ts';
+import { formatHost, isLoopback, isSecure, isUnspecified, localHostOf } from '../../config/loopback.ts';
 import { describeSurprises } from '../../config/notices.ts';
 import type { Log } from '../../server/operations/log.ts';
 import { consoleUrlOf, describeOmitted } from '../console-page.ts';
 import { ControlServer } from '../control/server.ts';
 import type { OpenApp } from '../open-app.ts';
+import type { RunningServer } from './running-server.ts';
+
+/** Interfaces of containers, virtual machines and tunnels: other devices of the same network rarely reach them. */
+const VIRTUAL = /^(?:br-|cni|docker|flannel|ham|lxc|tailscale|tap|tun|utun|vbox|veth|virbr|vmnet|vnic|wg|zt)/i;
 
 interface Listening {
   readonly config: ServerConfig;
@@ -31,10 +36,31 @@ export function addressesOf(
   server: FastifyInstance,
   opened: readonly OpenApp[],
   config: ServerConfig,
-): { readonly url: string; readonly consoleUrl: string | undefined } {
+): Pick<RunningServer, 'url' | 'networkUrls' | 'consoleUrl'> {
   const { port } = server.server.address() as AddressInfo;
-  const url = `${isSecure(config) ? 'https' : 'http'}://${formatHost(config.host)}:${port}`;
-  return { url, consoleUrl: consoleUrlOf(url, opened, config) };
+  const urlOf = (host: string) => `${isSecure(config) ? 'https' : 'http'}://${formatHost(host)}:${port}`;
+  const url = urlOf(localHostOf(config.host));
+  return { url, networkUrls: networkHosts(config.host).map(urlOf), consoleUrl: consoleUrlOf(url, opened, config) };
+}
+
+/** Returns the hosts by which other machines reach a server that listens on `host`, the likeliest one first. */
+export function networkHosts(host: string, interfaces = networkInterfaces()): readonly string[] {
+  if (isLoopback(host)) return [];
+  if (!isUnspecified(host)) return [host];
+  const named = Object.entries(interfaces).toSorted(([one], [other]) => rank(one) - rank(other));
+  const found = named.flatMap(([, addresses = []]) => addresses.filter(isReachable));
+  const byFamily = (family: string) => found.flatMap((one) => (one.family === family ? [one.address] : []));
+  const short = byFamily('IPv4');
+  return short.length === 0 && host.includes(':') ? byFamily('IPv6') : short;
+}
+
+function rank(name: string): number {
+  return VIRTUAL.test(name) ? 1 : 0;
+}
+
+/** False for loopback, and for addresses of one link, which a browser cannot open or no router has given. */
+function isReachable({ internal, address }: NetworkInterfaceInfo): boolean {
+  return !internal && !/^(?:169\.254\.|fe80:)/i.test(address);
 }
 
 export interface Announcement {
@@ -64,5 +90,7 @@ export function announce(log: Log, { url, config, opened, notices }: Announcemen
     const message = 'authentication is off: anyone who can reach this address can use the public API';
     log.warn({ host: config.host, apps: open }, message);
   }
-  log.info({ url, apps: opened.map(({ config: app }) => app.appId) }, 'listening');
+  // The URL is for clients on this machine.
+  const listensOn = isUnspecified(config.host) ? { host: config.host } : {};
+  log.info({ url, ...listensOn, apps: opened.map(({ config: app }) => app.appId) }, 'listening');
 }

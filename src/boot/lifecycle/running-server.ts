@@ -38,8 +38,10 @@ export interface RunningApp {
 }
 
 export interface RunningServer {
-  /** URL of the server, with the actual port. */
+  /** URL of the server for clients on this machine, with the actual port. */
   readonly url: string;
+  /** URLs of the server for other machines, with the actual port; none for a loopback address. */
+  readonly networkUrls: readonly string[];
   /** URL of the console; undefined where it is not served. */
   readonly consoleUrl: string | undefined;
   readonly log: ServerLog;
