@@ -71,7 +71,7 @@ const DATA: Readonly<Record<string, Command>> = {
     details: 'Records are written by their keys: a second run changes nothing. A running server makes the writes.',
     options: ['generate', 'random-seed', 'reset', 'yes'],
     examples: ['seed', 'seed my-app --reset', 'seed --generate 1000 --random-seed 7'],
-    load: async () => (await import('./records/seed.ts')).seed,
+    load: async () => (await import('./records/seed/seed.ts')).seed,
   },
   import: {
     operands: '<file> [dir]',

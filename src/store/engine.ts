@@ -96,6 +96,8 @@ export interface RestoreOptions {
   readonly dir: string;
   /** Replaces databases that are there; they are kept in a folder of their own. */
   readonly replace: boolean;
+  /** Bytes that are copied from the backup, and all. */
+  onProgress?(done: number, total: number): void;
 }
 
 export interface RestoreReport extends BackupReport {

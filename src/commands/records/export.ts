@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Filter } from '../../query/index.ts';
 import { parseBulkFilter } from '../../resources/bulk.ts';
 import type { TablePlan } from '../../schema/plan.ts';
@@ -10,6 +11,7 @@ import type { Invocation } from '../commands.ts';
 import { CommandError, describeFailure } from '../failure.ts';
 import { type Call, parseCall, UsageError } from '../options.ts';
 import { exportTextOf } from './export-text.ts';
+import { exitCodeOf, interruptible } from './interruption.ts';
 import { PastSnapshot, type RecordPages } from './past-snapshot.ts';
 import { countOf, ProgressLine } from './progress.ts';
 import { type ChosenApp, findTable, loadOnlyApp } from './project-app.ts';
@@ -30,6 +32,11 @@ interface ExportRequest {
   readonly at: number | undefined;
 }
 
+interface RunningExport extends ExportRequest {
+  /** Aborted when the command is interrupted. */
+  readonly stop: AbortSignal;
+}
+
 /** `tablecast export`: writes records as they are at one position, while the server runs or not. */
 export async function exportRecords({ args, env }: Invocation): Promise<number> {
   const { dir, values } = parseCall(args, { options: OPTIONS });
@@ -40,7 +47,9 @@ export async function exportRecords({ args, env }: Invocation): Promise<number> 
     const snapshot = await engine.openSnapshot(chosen.app.plan, { dir: chosen.app.config.dataDir });
     if (snapshot === undefined) throw new CommandError(`${chosen.app.config.appId} has no records yet.`);
     try {
-      await writeAll(snapshot, request, chosen);
+      await interruptible('Interrupted: the file was not written.', (stop) =>
+        writeAll(snapshot, { ...request, stop }, chosen),
+      );
     } finally {
       await snapshot.close();
     }
@@ -48,7 +57,7 @@ export async function exportRecords({ args, env }: Invocation): Promise<number> 
   } catch (error) {
     if (error instanceof UsageError) throw error;
     process.stderr.write(`${describeFailure(error, dir)}\n`);
-    return 1;
+    return exitCodeOf(error, 1);
   }
 }
 
@@ -78,14 +87,14 @@ function readPosition(text: string): number {
   );
 }
 
-async function writeAll(snapshot: StoreSnapshot, request: ExportRequest, { app, server }: ChosenApp): Promise<void> {
-  const { table: name, filter: query, format, out, at } = request;
+async function writeAll(snapshot: StoreSnapshot, request: RunningExport, { app, server }: ChosenApp): Promise<void> {
+  const { table: name, filter: query, format, out, at, stop } = request;
   const past = at === undefined ? undefined : new PastSnapshot(snapshot, at);
   if (name !== undefined) {
     const table = findTable(app.plan, name);
     const filter =
       query === undefined ? undefined : parseBulkFilter(query, { table, limits: server.limits, view: undefined });
-    await writeTable({ snapshot, past }, { table, filter, format, out });
+    await writeTable({ snapshot, past }, { table, filter, format, out, stop });
     return;
   }
   mkdirSync(out as string, { recursive: true });
@@ -97,6 +106,7 @@ async function writeAll(snapshot: StoreSnapshot, request: ExportRequest, { app, 
         filter: undefined,
         format,
         out: join(out as string, `${table.name}.${format}`),
+        stop,
       },
     );
   }
@@ -107,6 +117,7 @@ interface TableExport {
   readonly filter: Filter | undefined;
   readonly format: FileFormat;
   readonly out: string | undefined;
+  readonly stop: AbortSignal;
 }
 
 interface ExportSource {
@@ -122,7 +133,7 @@ async function readTable({ snapshot, past }: ExportSource, { table, filter }: Ta
 }
 
 async function writeTable(source: ExportSource, request: TableExport): Promise<void> {
-  const { table, format, out } = request;
+  const { table, format, out, stop } = request;
   const { position } = source.past ?? source.snapshot;
   const records = await readTable(source, request);
   const output = out === undefined ? new StandardOutput() : new OutputFile(out);
@@ -139,7 +150,10 @@ async function writeTable(source: ExportSource, request: TableExport): Promise<v
       if (last === undefined) break;
       await output.write(text.page(page));
       count += page.length;
-      progress.update(count, total);
+      progress.update(count, count / total);
+      // Between two pages a signal is delivered.
+      await nextTurn();
+      stop.throwIfAborted();
       after = last.id;
     }
     await output.write(text.end);

@@ -3,6 +3,9 @@ import type { ImportBatch, ImportRow, RefusedRow } from '../../resources/transfe
 import type { TablePlan } from '../../schema/plan.ts';
 import { countOf, ProgressLine } from './progress.ts';
 
+/** What an interrupted command prints. */
+export const INTERRUPTED = 'Interrupted: run the same command again, and it continues where it stopped.';
+
 /** Records of one transaction. */
 const MAX_BATCH_RECORDS = 256;
 /** Characters of the records of one transaction, roughly. */
@@ -12,7 +15,10 @@ export interface LoadOptions extends Pick<ImportBatch, 'mode' | 'onError' | 'dry
   readonly table: TablePlan;
   /** Identification of the rows: the hash of their file, for example. */
   readonly key: string;
-  readonly total?: number;
+  /** Returns the part of the rows that `done` of them are, from 0 to 1; undefined where it is unknown. */
+  readonly shareOf: (done: number) => number | undefined;
+  /** Aborted when the command is interrupted. */
+  readonly stop: AbortSignal;
 }
 
 export interface LoadResult {
@@ -27,7 +33,7 @@ export interface LoadResult {
 export async function loadRows(
   transfer: Transfer,
   rows: AsyncIterable<ImportRow> | Iterable<ImportRow>,
-  { table, key, total, ...options }: LoadOptions,
+  { table, key, shareOf, stop, ...options }: LoadOptions,
 ): Promise<LoadResult> {
   const progress = new ProgressLine(table.name);
   const result = { created: 0, updated: 0, unchanged: 0, refused: 0, stopped: false };
@@ -41,9 +47,10 @@ export async function loadRows(
     result.refused += outcome.refused.length;
     result.stopped = outcome.stopped;
     done += batch.length;
-    progress.update(done, total);
+    progress.update(done, shareOf(done));
     if (outcome.refused.length > 0) progress.end();
     for (const refused of outcome.refused) reportRefused(table, refused);
+    stop.throwIfAborted();
   };
   try {
     let batch: ImportRow[] = [];

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, readFileSync } from 'node:fs';
+import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { AppError } from '../../errors.ts';
 import type { ImportMode, ImportRow } from '../../resources/transfer/importer.ts';
@@ -30,18 +30,23 @@ export interface RowSource {
   readonly mode: ImportMode;
   /** Names in the file of fields that are called otherwise in the table. */
   readonly names: Readonly<Record<string, string>>;
+  /** Called with the part of the file that has been read, from 0 to 1. */
+  onRead(share: number): void;
 }
 
 /** Reads the records of a file. NDJSON is read line by line, the other formats as a whole. Throws CommandError. */
 export async function* readRows(source: RowSource): AsyncGenerator<ImportRow> {
-  if (source.format === 'ndjson') yield* readLines(source.file);
+  if (source.format === 'ndjson') yield* readLines(source);
   else if (source.format === 'csv') yield* readCsv(source);
-  else yield* readJson(source.file);
+  else yield* readJson(source);
 }
 
-async function* readLines(file: string): AsyncGenerator<ImportRow> {
+async function* readLines({ file, onRead }: RowSource): AsyncGenerator<ImportRow> {
+  const { size } = statSync(file);
+  const stream = createReadStream(file, 'utf8');
   let row = 0;
-  for await (const line of splitLines(createReadStream(file, 'utf8'))) {
+  for await (const line of splitLines(stream)) {
+    onRead(stream.bytesRead / size);
     if (line.trim() === '' || (row === 0 && line.startsWith(`{"${EXPORT_MARK}":`))) continue;
     row++;
     yield { row, json: line };
@@ -65,7 +70,7 @@ async function* splitLines(chunks: AsyncIterable<unknown>): AsyncGenerator<strin
   yield rest;
 }
 
-function* readJson(file: string): Generator<ImportRow> {
+function* readJson({ file, onRead }: RowSource): Generator<ImportRow> {
   let value: unknown;
   try {
     value = JSON.parse(readFileSync(file, 'utf8'));
@@ -75,14 +80,17 @@ function* readJson(file: string): Generator<ImportRow> {
   }
   const records = isExport(value) ? value.records : value;
   if (!Array.isArray(records)) throw new CommandError(`${file} needs a list of records, [{"id": …}, …].`);
-  for (const [index, record] of records.entries()) yield { row: index + 1, json: JSON.stringify(record) };
+  for (const [index, record] of records.entries()) {
+    onRead((index + 1) / records.length);
+    yield { row: index + 1, json: JSON.stringify(record) };
+  }
 }
 
 function isExport(value: unknown): value is { readonly records: unknown } {
   return typeof value === 'object' && value !== null && EXPORT_MARK in value && 'records' in value;
 }
 
-function* readCsv({ file, table, mode, names }: RowSource): Generator<ImportRow> {
+function* readCsv({ file, table, mode, names, onRead }: RowSource): Generator<ImportRow> {
   const named = new Map(Object.entries(names).map(([from, to]) => [to, from]));
   const fields = table.fields.map((field) => ({ ...field, name: named.get(field.name) ?? field.name }));
   try {
@@ -93,7 +101,9 @@ function* readCsv({ file, table, mode, names }: RowSource): Generator<ImportRow>
     // An empty cell is null: an export has one for each field.
     const nullable = fields.filter(({ required, name }) => !required && body.header.names.includes(name));
     const nulls = mode === 'patch' ? {} : Object.fromEntries(nullable.map(({ name }) => [name, null]));
-    for (const [index, { value }] of body.records({ ...table, fields }).entries()) {
+    const records = body.records({ ...table, fields });
+    for (const [index, { value }] of records.entries()) {
+      onRead((index + 1) / records.length);
       yield { row: index + 1, json: JSON.stringify({ ...nulls, ...(value as object) }) };
     }
   } catch (error) {

@@ -1,4 +1,18 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { RestoreOptions, RestoreReport } from '../../engine.ts';
@@ -17,13 +31,15 @@ import {
 
 /** Ending of the new databases until they are put in place. */
 const NEW = '.restored';
+/** Bytes that are copied at once. */
+const COPY_BYTES = 8 * 1024 ** 2;
 const ALL_DATABASES = [...OTHER_DATABASES, RECORDS_DATABASE];
 
 /**
  * Puts the databases of a backup in place. Each replaces the one before it in one step, the records last; until then the
  * data directory can be started as it was. After a crash the restore is run again.
  */
-export function restore({ from, dir, replace }: RestoreOptions): RestoreReport {
+export function restore({ from, dir, replace, onProgress }: RestoreOptions): RestoreReport {
   if (!existsSync(from)) throw new StoreOpenError(`${from} does not exist.`);
   const present = ALL_DATABASES.filter((name) => existsSync(join(dir, name)));
   if (present.length > 0 && !replace) {
@@ -33,7 +49,7 @@ export function restore({ from, dir, replace }: RestoreOptions): RestoreReport {
   mkdirSync(dir, { recursive: true });
   const lock = lockDirectory(dir);
   try {
-    const parts = unpack(from, dir);
+    const parts = unpack(from, dir, onProgress);
     const kept = present.length === 0 ? undefined : keep(dir, present);
     for (const name of ALL_DATABASES) putInPlace(dir, name);
     const { manifest, databases } = parts;
@@ -51,10 +67,10 @@ export function restore({ from, dir, replace }: RestoreOptions): RestoreReport {
 }
 
 /** Writes the databases of the backup beside those in use, and checks them. */
-function unpack(from: string, dir: string): BackupParts {
+function unpack(from: string, dir: string, onProgress: RestoreOptions['onProgress']): BackupParts {
   for (const name of ALL_DATABASES) rmSync(join(dir, name + NEW), { force: true });
   const records = join(dir, RECORDS_DATABASE + NEW);
-  copyFileSync(from, records);
+  copyFile(from, records, onProgress);
   const db = new Database(records);
   let parts: BackupParts;
   try {
@@ -76,6 +92,28 @@ function unpack(from: string, dir: string): BackupParts {
     writeFileSync(join(dir, name + NEW), content, { mode: 0o600, flush: true });
   }
   return parts;
+}
+
+/** Copies in steps, of which each is reported. */
+function copyFile(from: string, to: string, onProgress: RestoreOptions['onProgress']): void {
+  const buffer = Buffer.alloc(COPY_BYTES);
+  const source = openSync(from, 'r');
+  // The content is private.
+  const target = openSync(to, 'w', 0o600);
+  try {
+    const total = fstatSync(source).size;
+    for (let done = 0; ; ) {
+      const count = readSync(source, buffer);
+      if (count === 0) break;
+      for (let at = 0; at < count; ) at += writeSync(target, buffer, at, count - at);
+      done += count;
+      onProgress?.(done, total);
+    }
+    fsyncSync(target);
+  } finally {
+    closeSync(source);
+    closeSync(target);
+  }
 }
 
 /** Copies the databases that are replaced into a new folder, with everything that is in their write-ahead logs. */

@@ -1,18 +1,19 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { openTransfer } from '../../boot/control/client.ts';
-import type { Transfer } from '../../boot/control/transfer.ts';
-import type { ServerConfig } from '../../config/config.ts';
-import { isPrivate } from '../../config/loopback.ts';
-import type { Invocation } from '../commands.ts';
-import { CommandError, describeFailure } from '../failure.ts';
-import { type Call, parseCall, UsageError } from '../options.ts';
-import { filesIn } from './files.ts';
+import { openTransfer } from '../../../boot/control/client.ts';
+import type { Transfer } from '../../../boot/control/transfer.ts';
+import type { ServerConfig } from '../../../config/config.ts';
+import { isPrivate } from '../../../config/loopback.ts';
+import type { Invocation } from '../../commands.ts';
+import { CommandError, describeFailure } from '../../failure.ts';
+import { type Call, parseCall, UsageError } from '../../options.ts';
+import { filesIn, type TableFile } from '../files.ts';
+import { importFile } from '../import.ts';
+import { exitCodeOf, interruptible } from '../interruption.ts';
+import { describeLoad, INTERRUPTED, loadRows } from '../load-rows.ts';
+import { countOf } from '../progress.ts';
+import { type ChosenApp, inRelationOrder, loadOnlyApp } from '../project-app.ts';
 import { RecordGenerator } from './generate.ts';
-import { importFile } from './import.ts';
-import { describeLoad, loadRows } from './load-rows.ts';
-import { countOf } from './progress.ts';
-import { type ChosenApp, inRelationOrder, loadOnlyApp } from './project-app.ts';
 
 const OPTIONS = ['reset', 'generate', 'random-seed', 'yes'] as const;
 const MAX_GENERATED_RECORDS = 10_000_000;
@@ -26,23 +27,23 @@ export async function seed({ args, env }: Invocation): Promise<number> {
   const randomSeed = readNumber(values, 'random-seed', 2 ** 32 - 1) ?? 1;
   try {
     const chosen = loadOnlyApp(dir, env);
-    const folder = join(chosen.app.config.dir, 'seed');
-    if (count === undefined && !existsSync(folder)) {
-      throw new CommandError(`${folder} does not exist. Write seed/<Table>.json there, or use --generate <number>.`);
-    }
+    // Errors in them are reported before a reset removes anything.
+    const sources = readSources(chosen, count !== undefined);
     if (values.reset === true && values.yes !== true) checkReset(chosen.server, env);
-    const transfer = await openTransfer(chosen.app, chosen.server);
-    try {
-      if (values.reset === true) await reset(transfer, chosen);
-      const isWhole = existsSync(folder) ? await loadFiles(transfer, chosen, folder) : true;
-      if (!isWhole) return 1;
-      return count === undefined || (await generate(transfer, chosen, { count, randomSeed })) ? 0 : 1;
-    } finally {
-      await transfer.close();
-    }
+    const isWhole = await interruptible(INTERRUPTED, async (stop) => {
+      const transfer = await openTransfer(chosen.app, chosen.server);
+      try {
+        if (values.reset === true) await reset(transfer, chosen);
+        if (!(await loadFiles(transfer, sources, stop))) return false;
+        return count === undefined || (await generate(transfer, chosen, { count, randomSeed, stop }));
+      } finally {
+        await transfer.close();
+      }
+    });
+    return isWhole ? 0 : 1;
   } catch (error) {
     process.stderr.write(`${describeFailure(error, dir)}\n`);
-    return 2;
+    return exitCodeOf(error, 2);
   }
 }
 
@@ -62,9 +63,18 @@ async function reset(transfer: Transfer, { app }: ChosenApp): Promise<void> {
   }
 }
 
-async function loadFiles(transfer: Transfer, { app }: ChosenApp, folder: string): Promise<boolean> {
-  for (const file of filesIn(app.plan, folder)) {
-    const { refused } = await importFile(transfer, file, BY_KEY);
+/** Returns the files of the folder. Throws CommandError for errors in them, and where it is missing although `isOptional` is false. */
+function readSources({ app }: ChosenApp, isOptional: boolean): readonly TableFile[] {
+  const folder = join(app.config.dir, 'seed');
+  if (existsSync(folder)) return filesIn(app.plan, folder);
+  if (isOptional) return [];
+  throw new CommandError(`${folder} does not exist. Write seed/<Table>.json there, or use --generate <number>.`);
+}
+
+/** Returns false when some records were refused. */
+async function loadFiles(transfer: Transfer, files: readonly TableFile[], stop: AbortSignal): Promise<boolean> {
+  for (const file of files) {
+    const { refused } = await importFile(transfer, file, { ...BY_KEY, stop });
     if (refused > 0) return false;
   }
   return true;
@@ -73,12 +83,13 @@ async function loadFiles(transfer: Transfer, { app }: ChosenApp, folder: string)
 async function generate(
   transfer: Transfer,
   { app }: ChosenApp,
-  { count, randomSeed }: { readonly count: number; readonly randomSeed: number },
+  { count, randomSeed, stop }: { readonly count: number; readonly randomSeed: number; readonly stop: AbortSignal },
 ): Promise<boolean> {
   const generator = new RecordGenerator({ count, randomSeed });
   for (const table of inRelationOrder(app.plan.tables)) {
     const key = `generate:${randomSeed}:${count}`;
-    const result = await loadRows(transfer, generator.rows(table), { ...BY_KEY, table, key, total: count });
+    const shareOf = (done: number) => done / count;
+    const result = await loadRows(transfer, generator.rows(table), { ...BY_KEY, table, key, shareOf, stop });
     process.stdout.write(`${describeLoad(table, result, false)}\n`);
     if (result.refused > 0) return false;
   }

@@ -1,9 +1,9 @@
-import type { ImportRow } from '../../resources/transfer/importer.ts';
-import { compileCheck } from '../../schema/constraints/read-check.ts';
-import { compileConstraints } from '../../schema/constraints/validator.ts';
-import type { Value } from '../../schema/expression/index.ts';
-import type { FieldPlan, JsonValue, TablePlan } from '../../schema/plan.ts';
-import { isServerSet } from '../../schema/sdl/field.ts';
+import type { ImportRow } from '../../../resources/transfer/importer.ts';
+import { compileCheck } from '../../../schema/constraints/read-check.ts';
+import { compileConstraints } from '../../../schema/constraints/validator.ts';
+import type { Value } from '../../../schema/expression/index.ts';
+import type { FieldPlan, JsonValue, TablePlan } from '../../../schema/plan.ts';
+import { isServerSet } from '../../../schema/sdl/field.ts';
 import { RandomValues } from './random-values.ts';
 
 /** Changes of a record that are tried for the rules of `@check`. A record that still breaks one is refused with the reason. */

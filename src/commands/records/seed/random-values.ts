@@ -1,5 +1,5 @@
-import { compileConstraints } from '../../schema/constraints/validator.ts';
-import type { Constraints, FieldPlan, FieldType, JsonValue } from '../../schema/plan.ts';
+import { compileConstraints } from '../../../schema/constraints/validator.ts';
+import type { Constraints, FieldPlan, FieldType, JsonValue } from '../../../schema/plan.ts';
 import { textOfFormat, textOfPattern } from './random-text.ts';
 
 const WORDS =
