@@ -67,7 +67,7 @@ const APPLICATIONS: Readonly<Record<string, Command>> = {
 const DATA: Readonly<Record<string, Command>> = {
   seed: {
     operands: '[dir]',
-    what: 'write the records in the folder seed, or generated ones',
+    what: 'write the records in the folder seed and in seed.ts, or generated ones',
     details: 'Records are written by their keys: a second run changes nothing. A running server makes the writes.',
     options: ['generate', 'random-seed', 'reset', 'yes'],
     examples: ['seed', 'seed my-app --reset', 'seed --generate 1000 --random-seed 7'],

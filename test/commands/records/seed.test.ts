@@ -35,6 +35,47 @@ describe('tablecast seed', () => {
     expect(await position()).toBe(before);
   });
 
+  test('writes the records of seed.ts after the files, from lists and generators, and nothing the second time', async () => {
+    const folder = await DataFolder.make(SCHEMA);
+    await folder.write('seed/Board.json', '[{"id":"b1","name":"First"}]');
+    await folder.write('made.ts', 'export const NAMES: readonly string[] = ["Second", "Third"];');
+    await folder.write(
+      'seed.ts',
+      `import { NAMES } from './made.ts';
+      export default async () => ({
+        Task: (function* () { for (let n = 0; n < 300; n++) yield { id: 't' + n, title: 'Task ' + n, boardId: 'b2' }; })(),
+        Board: NAMES.map((name, index) => ({ id: 'b' + (index + 2), name })),
+      });`,
+    );
+    expect(await folder.run('seed', folder.dir)).toMatchObject({
+      code: 0,
+      stderr: '',
+      stdout: [
+        'Board: 1 record: 1 created, 0 updated, 0 unchanged\n',
+        'Board: 2 records: 2 created, 0 updated, 0 unchanged\n',
+        'Task: 300 records: 300 created, 0 updated, 0 unchanged\n',
+      ].join(''),
+    });
+    expect((await folder.run('seed', folder.dir)).stdout).toContain(
+      'Task: 300 records: 0 created, 0 updated, 300 unch',
+    );
+  });
+
+  test.each([
+    ['export const x = 1;', 'seed.ts needs a default export'],
+    ['export default [1];', 'seed.ts needs a default export'],
+    ['export default { Bord: [] };', 'there is no table "Bord"; did you mean "Board"?'],
+    ['export default { Board: 5 };', 'seed.ts: Board needs a list of records'],
+    ['export default {', 'does not parse'],
+    ['export default () => { throw new Error("no words"); };', 'no words'],
+  ])('with the module %j says what is wrong', async (text, message) => {
+    const folder = await DataFolder.make(SCHEMA);
+    await folder.write('seed.ts', text);
+    // Errors are found before anything is removed.
+    const found = await folder.run('seed', folder.dir, '--reset');
+    expect([found.code, found.stdout, found.stderr]).toEqual([2, '', expect.stringContaining(message)]);
+  });
+
   test('makes records that meet constraints, formats and rules', async () => {
     const formats = ['email', 'uri', 'uuid', 'date', 'time', 'date-time', 'hostname', 'ipv4', 'ipv6', 'slug'];
     const fields = formats.map((name) => `${name.replace('-', '')}Text: String! @constraint(format: "${name}")`);
@@ -97,7 +138,7 @@ describe('tablecast seed', () => {
   });
 
   test.each([
-    [[], 2, 'Write seed/<Table>.json there'],
+    [[], 2, 'Write seed/<Table>.json there, or seed.ts'],
     [['--generate', 'x'], 2, '--generate "x" is not a number'],
     [['--random-seed', '-1'], 2, '--random-seed'],
   ])('with %j says what is wrong', async (args, code, message) => {

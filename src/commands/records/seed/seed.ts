@@ -14,13 +14,14 @@ import { describeLoad, INTERRUPTED, loadRows } from '../load-rows.ts';
 import { countOf } from '../progress.ts';
 import { type ChosenApp, inRelationOrder, loadOnlyApp } from '../project-app.ts';
 import { RecordGenerator } from './generate.ts';
+import { findSeedModule, runSeedModule, type SeedTable } from './seed-module.ts';
 
 const OPTIONS = ['reset', 'generate', 'random-seed', 'yes'] as const;
 const MAX_GENERATED_RECORDS = 10_000_000;
 /** Records are written by their keys, so that a second run changes nothing. */
 const BY_KEY = { mode: 'upsert', onError: 'stop', dryRun: false, names: {} } as const;
 
-/** `tablecast seed`: writes the records of the folder `seed`, or generated ones. */
+/** `tablecast seed`: writes the records of the folder `seed` and of `seed.ts`, or generated ones. */
 export async function seed({ args, env }: Invocation): Promise<number> {
   const { dir, values } = parseCall(args, { options: OPTIONS });
   const count = readNumber(values, 'generate', MAX_GENERATED_RECORDS);
@@ -28,13 +29,13 @@ export async function seed({ args, env }: Invocation): Promise<number> {
   try {
     const chosen = loadOnlyApp(dir, env);
     // Errors in them are reported before a reset removes anything.
-    const sources = readSources(chosen, count !== undefined);
+    const sources = await readSources(chosen, count !== undefined);
     if (values.reset === true && values.yes !== true) checkReset(chosen.server, env);
     const isWhole = await interruptible(INTERRUPTED, async (stop) => {
       const transfer = await openTransfer(chosen.app, chosen.server);
       try {
         if (values.reset === true) await reset(transfer, chosen);
-        if (!(await loadFiles(transfer, sources, stop))) return false;
+        if (!(await loadSources(transfer, sources, stop))) return false;
         return count === undefined || (await generate(transfer, chosen, { count, randomSeed, stop }));
       } finally {
         await transfer.close();
@@ -63,19 +64,39 @@ async function reset(transfer: Transfer, { app }: ChosenApp): Promise<void> {
   }
 }
 
-/** Returns the files of the folder. Throws CommandError for errors in them, and where it is missing although `isOptional` is false. */
-function readSources({ app }: ChosenApp, isOptional: boolean): readonly TableFile[] {
-  const folder = join(app.config.dir, 'seed');
-  if (existsSync(folder)) return filesIn(app.plan, folder);
-  if (isOptional) return [];
-  throw new CommandError(`${folder} does not exist. Write seed/<Table>.json there, or use --generate <number>.`);
+interface Sources {
+  readonly files: readonly TableFile[];
+  /** Records that a module makes. */
+  readonly made: readonly SeedTable[];
 }
 
-/** Returns false when some records were refused. */
-async function loadFiles(transfer: Transfer, files: readonly TableFile[], stop: AbortSignal): Promise<boolean> {
+/** Throws CommandError for errors in them, and where there are none although `isOptional` is false. */
+async function readSources({ app }: ChosenApp, isOptional: boolean): Promise<Sources> {
+  const { dir } = app.config;
+  const folder = join(dir, 'seed');
+  const module = findSeedModule(dir);
+  const hasFolder = existsSync(folder);
+  if (!hasFolder && module === undefined && !isOptional) {
+    const advice = 'Write seed/<Table>.json there, or seed.ts, or use --generate <number>.';
+    throw new CommandError(`${folder} does not exist. ${advice}`);
+  }
+  return {
+    files: hasFolder ? filesIn(app.plan, folder) : [],
+    made: module === undefined ? [] : await runSeedModule(module, app.plan),
+  };
+}
+
+/** Writes the records of the files, then those of the module. Returns false when some were refused. */
+async function loadSources(transfer: Transfer, { files, made }: Sources, stop: AbortSignal): Promise<boolean> {
   for (const file of files) {
     const { refused } = await importFile(transfer, file, { ...BY_KEY, stop });
     if (refused > 0) return false;
+  }
+  for (const { table, rows } of made) {
+    const shareOf = () => undefined;
+    const result = await loadRows(transfer, rows, { ...BY_KEY, table, key: 'module', shareOf, stop });
+    process.stdout.write(`${describeLoad(table, result, false)}\n`);
+    if (result.refused > 0) return false;
   }
   return true;
 }
