@@ -9,6 +9,8 @@ export interface Command {
   /** Further advice for `--help`. */
   readonly details?: string;
   readonly options: readonly OptionName[];
+  /** What an option means for this command, where it differs from what it means for others. */
+  readonly meanings?: Readonly<Partial<Record<OptionName, string>>>;
   /** Without the name of the program. */
   readonly examples: readonly string[];
   /** Resolves with a function that resolves with the exit code, or while the program goes on. */
@@ -59,6 +61,7 @@ const APPLICATIONS: Readonly<Record<string, Command>> = {
     details:
       'Writes tablecast-env.d.ts for routes and hooks, tablecast-client.d.ts for tablecast/client, and tablecast.graphql for editors.',
     options: ['out', 'client', 'check', 'watch'],
+    meanings: { out: 'write the types for routes and hooks to this file' },
     examples: ['types', 'types my-app --check', 'types my-app --client web/src/tablecast.d.ts --watch'],
     load: async () => (await import('./types/types.ts')).types,
   },
@@ -86,6 +89,7 @@ const DATA: Readonly<Record<string, Command>> = {
     operands: '[dir]',
     what: 'write the records of a table, or of all, as they are at one position',
     options: ['table', 'all', 'filter', 'format', 'out', 'at'],
+    meanings: { table: 'the table' },
     examples: [
       'export --table Task',
       'export my-app --all --out copy',
@@ -106,6 +110,7 @@ const DATA: Readonly<Record<string, Command>> = {
     what: 'put the databases of a backup in place; the server must not run',
     details: '--force replaces existing databases; they are kept in a folder next to them.',
     options: ['force'],
+    meanings: { force: 'replace the databases that are there; they are kept' },
     examples: ['restore monday.backup', 'restore monday.backup my-app --force'],
     load: async () => (await import('./records/backup.ts')).restore,
   },
@@ -204,6 +209,7 @@ const PROGRAM: Readonly<Record<string, Command>> = {
     details:
       'It writes and removes records of one table: the first that fits, or that of --table and --field. Exit code 1 when a rule is broken.',
     options: ['token', 'table', 'field', 'data'],
+    meanings: { table: 'the table, by its export name' },
     examples: [
       'conformance http://localhost:9996/my-app',
       'conformance https://api.example.com/shop --token $TOKEN --table Note --field text',

@@ -42,12 +42,12 @@ function describeNamed(words: readonly string[]): string {
 function describeCommand(name: string): string {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) throw unknownCommand(name);
-  const { options, what, details, examples } = command;
+  const { options, what, details, examples, meanings } = command;
   const usage = `Usage: tablecast ${usageOf(name, command)}${options.length === 0 ? '' : ' [options]'}`;
   return [
     usage,
     `${what.charAt(0).toUpperCase()}${what.slice(1)}.${details === undefined ? '' : ` ${details}`}`,
-    ...(options.length === 0 ? [] : [['Options:', ...describeOptions(options)].join('\n')]),
+    ...(options.length === 0 ? [] : [['Options:', ...describeOptions(options, meanings)].join('\n')]),
     ['Examples:', ...examples.map((example) => `  tablecast ${example}`)].join('\n'),
   ].join('\n\n');
 }
@@ -56,13 +56,13 @@ function usageOf(name: string, { operands }: Command): string {
   return operands === '' ? name : `${name} ${operands}`;
 }
 
-function describeOptions(names: readonly OptionName[]): string[] {
+function describeOptions(names: readonly OptionName[], meanings: Command['meanings'] = {}): string[] {
   const flags = names.map((name) => {
     const option = OPTIONS[name];
     return 'value' in option ? `--${name} ${option.value}` : `--${name}`;
   });
   const width = Math.max(...flags.map(({ length }) => length)) + 2;
-  return names.map((name, index) => `  ${(flags[index] ?? '').padEnd(width)}${OPTIONS[name].what}`);
+  return names.map((name, index) => `  ${(flags[index] ?? '').padEnd(width)}${meanings[name] ?? OPTIONS[name].what}`);
 }
 
 /** The error for a name that is no command, with the command that was probably meant. */
