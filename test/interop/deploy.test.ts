@@ -4,6 +4,9 @@ import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmS
 import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
+import { Ajv } from 'ajv';
+import formats from 'ajv-formats';
+import { validate } from 'dockerfile-utils';
 import { generate } from 'selfsigned';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -15,6 +18,15 @@ import { freePort, Program, withProgram } from './tools.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+
+/** The schema of the Compose Specification, as the linter has it. */
+const COMPOSE_SCHEMA = join(import.meta.dirname, 'node_modules/dclint/schemas/compose.schema.json');
+
+interface ComposeService {
+  readonly profiles?: readonly string[];
+  readonly healthcheck?: { readonly test: unknown };
+  readonly depends_on?: Readonly<Record<string, unknown>>;
+}
 
 /** A server behind the proxy of the examples. */
 function startBehindProxy(): Promise<TestServer> {
@@ -187,9 +199,40 @@ describe('the image', () => {
     },
   );
 
+  test('has a Dockerfile in which a linter finds nothing', () => {
+    const found = validate(read('Dockerfile')).map(({ message, range }) => `line ${range.start.line + 1}: ${message}`);
+    expect(found).toEqual([]);
+  });
+
   test('leaves data, secrets and modules of the machine out', () => {
     const ignored = read('.dockerignore').split('\n');
     for (const path of ['**/data', '**/.env', '**/node_modules', '.git']) expect(ignored).toContain(path);
+  });
+
+  test('deploy/compose.yaml fits the Compose Specification, and starts after the services of its profiles', () => {
+    const { $schema, ...schema } = JSON.parse(readFileSync(COMPOSE_SCHEMA, 'utf8'));
+    const ajv = new Ajv({ strict: false, allErrors: true });
+    formats.default(ajv);
+    const check = ajv.compile(schema);
+    const compose = parse(read('deploy/compose.yaml'));
+    expect(check(compose), JSON.stringify(check.errors)).toBe(true);
+    // The schema finds mistakes.
+    expect(check({ ...compose, services: { tablecast: { imag: 'tablecast' } } })).toBe(false);
+    const { tablecast, ...others } = compose.services as Record<string, ComposeService>;
+    expect(Object.keys(others)).toEqual(['rabbitmq', 'postgres', 'nats']);
+    for (const [name, service] of Object.entries(others)) {
+      expect([name, service.profiles, service.healthcheck?.test]).toEqual([name, [name], expect.any(Array)]);
+      expect(tablecast?.depends_on?.[name]).toEqual({ condition: 'service_healthy', required: false });
+    }
+  });
+
+  test('deploy/compose.yaml passes every variable on that docs/how-to/operate/deploy.md names', () => {
+    const { tablecast } = parse(read('deploy/compose.yaml')).services;
+    const named = [...read('docs/how-to/operate/deploy.md').matchAll(/`([A-Z_]+)=[^`]*`/g)].map(
+      ([, name = '']) => name,
+    );
+    expect(named).toEqual(expect.arrayContaining(['AMQP_URL', 'DATABASE_URL', 'NATS_URL']));
+    expect(named.filter((name) => name !== 'JWT_SECRET' && !(name in tablecast.environment))).toEqual([]);
   });
 
   test('deploy/compose.yaml keeps everything but the data read-only, and waits for a graceful stop', () => {
