@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { AuthConfig, JwtConfig, TokenAlgorithm } from './config.ts';
 import type { ConfigFile } from './files/config-file.ts';
-import type { AuthSettings, JwtSettings } from './keys/keys.ts';
+import type { AuthSettings, JwtSettings } from './keys/auth-keys.ts';
 import type { Wrong } from './keys/units.ts';
 
 /** Describes the authentication of an application for the log; contains no secret. */
