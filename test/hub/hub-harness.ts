@@ -4,8 +4,9 @@ import type { Feed } from '../../src/events/feed.ts';
 import type { Hub, HubSubscribeOptions } from '../../src/hub/hub.ts';
 import type { EndReason, Sink, Subscription } from '../../src/hub/subscription.ts';
 import type { TablePlan } from '../../src/schema/plan.ts';
+import type { Write } from '../../src/store/rows/write.ts';
 import type { SqliteStore } from '../../src/store/sqlite/store.ts';
-import type { Change, LogReader, RecordReader, RelatedReader, Write } from '../../src/store/store.ts';
+import type { Change, LogReader, RecordReader, RelatedReader } from '../../src/store/store.ts';
 import { onlyTable, StoreFolder } from '../store/stores.ts';
 import { Engine, LINES } from '../support/engine.ts';
 

@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import type { OnDelete, Plan, TablePlan } from '../../src/schema/plan.ts';
+import type { Write } from '../../src/store/rows/write.ts';
 import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite/store.ts';
-import type { Write } from '../../src/store/store.ts';
 import { planOf } from '../schema/mistakes.ts';
 import { storeOptions } from '../support/engine.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Identity, SERVER } from '../../src/auth/identity.ts';
-import type { Write } from '../../src/store/store.ts';
+import type { Write } from '../../src/store/rows/write.ts';
 import { PropertyHarness } from './harness.ts';
 import { clientSteps, Runner } from './runner.ts';
 import { TotalsPage } from './totals-page.ts';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { comparePositions, parseListQuery, positionReader, totalOrder } from '../../src/query/index.ts';
-import type { Cell, Write } from '../../src/store/store.ts';
+import type { Write } from '../../src/store/rows/write.ts';
+import type { Cell } from '../../src/store/store.ts';
 import { onlyTable, StoreFolder } from '../store/stores.ts';
 import { LIMITS } from './tables.ts';
 

@@ -1,8 +1,9 @@
 import Database from 'better-sqlite3';
 import { onTestFinished, vi } from 'vitest';
 import type { TablePlan } from '../../src/schema/plan.ts';
+import type { Write } from '../../src/store/rows/write.ts';
 import { readUnissuedRanges } from '../../src/store/sqlite/log/issued-positions.ts';
-import type { StoreOptions, Write } from '../../src/store/store.ts';
+import type { StoreOptions } from '../../src/store/store.ts';
 import { type OpenStore, StoreFolder } from './stores.ts';
 
 export const A = 'type A @table { id: ID! @primaryKey }';

@@ -1,7 +1,8 @@
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { afterCommit } from '../../src/runtime/event-loop.ts';
-import type { Change, CommitResult, Store, Write, WriteGroup } from '../../src/store/store.ts';
+import type { Write } from '../../src/store/rows/write.ts';
+import type { Change, CommitResult, Store, WriteGroup } from '../../src/store/store.ts';
 import { WriteQueue } from '../../src/store/write-queue.ts';
 import { type OpenStore, onlyTable, records, StoreFolder } from './stores.ts';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { AppError } from '../../errors.ts';
 import type { ClaimPath, Filter, ReadPolicy, RuleInput, TableView } from '../../query/index.ts';
 import type { Action, JsonValue, Plan, TablePlan } from '../../schema/plan.ts';
-import type { WriteCheck } from '../../store/store.ts';
+import type { WriteCheck } from '../../store/rows/write.ts';
 import { unauthorized } from '../auth-errors.ts';
 import type { Identity } from '../identity.ts';
 import { type ClaimedFields, claimedFields, makeGuard } from './guard.ts';

@@ -8,7 +8,7 @@ import {
   readClaim,
 } from '../../query/index.ts';
 import type { Action, FieldPlan, JsonValue, TablePlan } from '../../schema/plan.ts';
-import type { WriteCheck } from '../../store/store.ts';
+import type { WriteCheck } from '../../store/rows/write.ts';
 import type { Permission } from './table-rules.ts';
 
 /** Values that the server sets in new records of one caller, by field: `@default(value: "$auth.sub")`. */

@@ -7,15 +7,8 @@ import { compilePredicate, type JsonRecord, type RelatedTest, type TableView } f
 import type { Action, TablePlan } from '../../schema/plan.ts';
 import { atPlace, type Place } from '../../store/placed-error.ts';
 import { settleRelated } from '../../store/rows/related.ts';
-import type {
-  Awaitable,
-  Cells,
-  PatchCells,
-  RecordKey,
-  RelatedReader,
-  WriteCheck,
-  WriteOutcome,
-} from '../../store/store.ts';
+import type { Cells, PatchCells, WriteCheck } from '../../store/rows/write.ts';
+import type { Awaitable, RecordKey, RelatedReader, WriteOutcome } from '../../store/store.ts';
 import { isNumeric, keyProblem, stepProblem } from '../key.ts';
 import { BatchBody, type PlacedRecord } from './batch-body.ts';
 import { copyRounded } from './json.ts';

@@ -4,7 +4,8 @@ import type { FieldPlan, FieldType, JsonValue, RelationPlan, TablePlan } from '.
 import { recordAt } from '../../store/placed-error.ts';
 import type { CellChange } from '../../store/rows/cell-change.ts';
 import { RowRules } from '../../store/rows/row-rules.ts';
-import type { Cell, Cells, PatchCells, RecordKey } from '../../store/store.ts';
+import type { Cells, PatchCells } from '../../store/rows/write.ts';
+import type { Cell, RecordKey } from '../../store/store.ts';
 import { keyProblem, newKeyProblem, readKey } from '../key.ts';
 import { roundedIn } from './json.ts';
 import { isOperation, readOperation } from './operators.ts';

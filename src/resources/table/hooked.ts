@@ -4,14 +4,8 @@ import { compilePredicate, type JsonRecord } from '../../query/index.ts';
 import type { Action, TablePlan } from '../../schema/plan.ts';
 import { atPlace, placeError } from '../../store/placed-error.ts';
 import { settleRelated } from '../../store/rows/related.ts';
-import {
-  type Awaitable,
-  checkPrecondition,
-  type IdempotencyKey,
-  type Precondition,
-  type RecordKey,
-  type WriteOutcome,
-} from '../../store/store.ts';
+import { checkPrecondition, type Precondition } from '../../store/rows/write.ts';
+import type { Awaitable, IdempotencyKey, RecordKey, WriteOutcome } from '../../store/store.ts';
 import { BatchBody, NdjsonBody, type PlacedRecord } from '../body/batch-body.ts';
 import type { WriteHooks } from '../write-hooks.ts';
 import { TableResource } from './resource.ts';

@@ -1,15 +1,14 @@
 import type { Access } from '../../auth/policy/access.ts';
 import type { Limits } from '../../config/config.ts';
 import type { Hub } from '../../hub/hub.ts';
+import type { Precondition, Write } from '../../store/rows/write.ts';
 import type {
   IdempotencyKey,
   LogReader,
-  Precondition,
   RecordKey,
   RecordReader,
   RelatedReader,
   StoredRecord,
-  Write,
 } from '../../store/store.ts';
 import type { WriteQueue } from '../../store/write-queue.ts';
 import type { PageCache } from '../read-caches.ts';

@@ -5,18 +5,8 @@ import { thenOrNow } from '../../runtime/event-loop.ts';
 import { type Action, namesActors, type TablePlan } from '../../schema/plan.ts';
 import type { Actor } from '../../store/audit.ts';
 import { atPlace } from '../../store/placed-error.ts';
-import type {
-  Awaitable,
-  BulkWrite,
-  Cells,
-  IdempotencyKey,
-  Precondition,
-  RecordKey,
-  Write,
-  WriteCheck,
-  WriteGroup,
-  WriteOutcome,
-} from '../../store/store.ts';
+import type { BulkWrite, Cells, Precondition, Write, WriteCheck } from '../../store/rows/write.ts';
+import type { Awaitable, IdempotencyKey, RecordKey, WriteGroup, WriteOutcome } from '../../store/store.ts';
 import { BatchBody } from '../body/batch-body.ts';
 import { CallerPermissions, RecordInput } from '../body/record-input.ts';
 import { checkJson, throwInvalid } from '../body/values.ts';

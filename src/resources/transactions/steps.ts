@@ -2,7 +2,7 @@ import type { Identity } from '../../auth/identity.ts';
 import { suggest } from '../../config/files/suggest.ts';
 import { AppError, invalidField } from '../../errors.ts';
 import { atPlace, placeOfStep } from '../../store/placed-error.ts';
-import type { Precondition } from '../../store/store.ts';
+import type { Precondition } from '../../store/rows/write.ts';
 import { isObject } from '../body/values.ts';
 import type { TableResource } from '../table/resource.ts';
 import { STEP_OPS, type StepOp } from '../table/types.ts';

@@ -1,7 +1,8 @@
 import type { Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import { placeError, placeOfStep } from '../../store/placed-error.ts';
-import type { Awaitable, IdempotencyKey, RecordKey, Write, WriteOutcome } from '../../store/store.ts';
+import type { Write } from '../../store/rows/write.ts';
+import type { Awaitable, IdempotencyKey, RecordKey, WriteOutcome } from '../../store/store.ts';
 import type { WriteQueue } from '../../store/write-queue.ts';
 import { InFlightKeys } from '../idempotency.ts';
 import { parseKeyValue } from '../key.ts';

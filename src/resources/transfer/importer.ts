@@ -4,15 +4,8 @@ import type { TablePlan } from '../../schema/plan.ts';
 import { formatKey } from '../../store/idempotency-key.ts';
 import { isChange } from '../../store/rows/cell-change.ts';
 import { RowCodec } from '../../store/rows/codec.ts';
-import type {
-  Cell,
-  IdempotencyKey,
-  PatchCells,
-  RecordKey,
-  RecordReader,
-  Write,
-  WriteOutcome,
-} from '../../store/store.ts';
+import type { PatchCells, Write } from '../../store/rows/write.ts';
+import type { Cell, IdempotencyKey, RecordKey, RecordReader, WriteOutcome } from '../../store/store.ts';
 import type { WriteQueue } from '../../store/write-queue.ts';
 import { parseJsonText } from '../body/json.ts';
 import { type RecordLimits, RecordParser } from '../body/record-parser.ts';

@@ -3,18 +3,11 @@ import type { JsonRecord, RelatedTest } from '../../query/index.ts';
 import type { FieldPlan } from '../../schema/plan.ts';
 import type { Actor, AuditedOp } from '../audit.ts';
 import { type Expiry, stampOf } from '../expiry.ts';
-import {
-  type BulkWrite,
-  type Cell,
-  type Change,
-  checkPrecondition,
-  type RecordKey,
-  type Write,
-  type WriteOutcome,
-} from '../store.ts';
+import type { Cell, Change, RecordKey, WriteOutcome } from '../store.ts';
 import { applyChanges, isChange } from './cell-change.ts';
 import type { Row, WritableRows } from './row.ts';
 import { UNCHANGED } from './row-rules.ts';
+import { type BulkWrite, checkPrecondition, type Write } from './write.ts';
 
 /** Open transaction: its clock, and its changes so far, in order. */
 export interface Transaction {

@@ -1,7 +1,8 @@
 import { AppError } from '../../errors.ts';
 import { placeOfKey } from '../placed-error.ts';
-import type { BulkWrite, RecordKey, WriteOutcome } from '../store.ts';
+import type { RecordKey, WriteOutcome } from '../store.ts';
 import type { OneWrite } from './apply-write.ts';
+import type { BulkWrite } from './write.ts';
 
 /** Returns the error of a bulk write that matches more records than it may change. */
 export function tooManyRecords(count: number, limit: number): AppError {

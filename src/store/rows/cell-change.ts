@@ -2,9 +2,10 @@ import { addDecimals } from '../../schema/constraints/decimal.ts';
 import type { ChangeOperator } from '../../schema/constraints/operators.ts';
 import { hashKey } from '../../schema/constraints/validator.ts';
 import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../../schema/plan.ts';
-import type { Cell, PatchCells } from '../store.ts';
+import type { Cell } from '../store.ts';
 import { jsonOfCell } from './cell-value.ts';
 import { type AppliedChanges, type RowProblem, UNCHANGED } from './row-rules.ts';
+import type { PatchCells } from './write.ts';
 
 const LONG_MIN = -(2n ** 63n);
 const LONG_MAX = 2n ** 63n - 1n;

@@ -8,7 +8,8 @@ import type { WriteOptions } from '../../resources/table/types.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import { type Content, type Representation, seqOf, tagIn } from '../../server/content/content.ts';
 import { identityOf, queryOf } from '../../server/request.ts';
-import type { Awaitable, IdempotencyKey, Precondition } from '../../store/store.ts';
+import type { Precondition } from '../../store/rows/write.ts';
+import type { Awaitable, IdempotencyKey } from '../../store/store.ts';
 
 /** A request with the representation of its answer. */
 export interface RequestContext {

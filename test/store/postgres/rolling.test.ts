@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { StoreOpenError } from '../../../src/store/open-errors.ts';
-import type { Cell, Store, StoreOptions, Write } from '../../../src/store/store.ts';
+import type { Write } from '../../../src/store/rows/write.ts';
+import type { Cell, Store, StoreOptions } from '../../../src/store/store.ts';
 import { planOf } from '../../schema/mistakes.ts';
 import { StoreHarness } from '../../suites/store/harness.ts';
 import { endSessionAt } from '../../support/postgres/faults.ts';

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import { parseListQuery } from '../../../src/query/index.ts';
+import type { Write } from '../../../src/store/rows/write.ts';
 import { lockDirectory } from '../../../src/store/sqlite/database/lock.ts';
 import { CHECKPOINT_PAGES, openDatabase } from '../../../src/store/sqlite/database/open.ts';
 import { DurableStore, openEmbeddedStore, WalFlush } from '../../../src/store/sqlite/durable-store.ts';
 import { SqliteStore } from '../../../src/store/sqlite/store.ts';
 import { StorageHealth } from '../../../src/store/storage-health.ts';
-import type { Write } from '../../../src/store/store.ts';
 import { LIMITS } from '../../query/tables.ts';
 import { type OpenStore, onlyTable, StoreFolder } from '../stores.ts';
 

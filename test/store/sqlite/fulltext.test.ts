@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { compilePredicate, type Filter, type JsonRecord, parseListQuery } from '../../../src/query/index.ts';
 import { parseWords } from '../../../src/query/words.ts';
 import type { FieldPlan, TablePlan } from '../../../src/schema/plan.ts';
+import type { Write } from '../../../src/store/rows/write.ts';
 import { registerFunctions } from '../../../src/store/sqlite/database/open.ts';
 import { compileListSql } from '../../../src/store/sqlite/sql/index.ts';
 import { NAMES } from '../../../src/store/sqlite/sql/table-names.ts';
-import type { Write } from '../../../src/store/store.ts';
 import { LIMITS } from '../../query/tables.ts';
 import { insert, listJson, type OpenStore, onlyTable, StoreFolder } from '../stores.ts';
 

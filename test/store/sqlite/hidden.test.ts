@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import type { Cells, Write, WriteOutcome } from '../../../src/store/store.ts';
+import type { Cells, Write } from '../../../src/store/rows/write.ts';
+import type { WriteOutcome } from '../../../src/store/store.ts';
 import { planOf } from '../../schema/mistakes.ts';
 import { type OpenStore, onlyTable, StoreFolder } from '../stores.ts';
 

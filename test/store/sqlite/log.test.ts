@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { Write } from '../../../src/store/rows/write.ts';
 import { logName } from '../../../src/store/sqlite/sql/table-names.ts';
-import type { Write } from '../../../src/store/store.ts';
 import { type OpenStore, onlyTable, StoreFolder } from '../stores.ts';
 
 const SDL = 'type T @table { id: ID! @primaryKey }';

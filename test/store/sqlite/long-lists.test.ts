@@ -2,9 +2,10 @@ import { statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { parseListQuery } from '../../../src/query/index.ts';
+import type { Write } from '../../../src/store/rows/write.ts';
 import { CHECKPOINT_PAGES } from '../../../src/store/sqlite/database/open.ts';
 import { DurableStore, WalFlush } from '../../../src/store/sqlite/durable-store.ts';
-import type { ListPage, Write } from '../../../src/store/store.ts';
+import type { ListPage } from '../../../src/store/store.ts';
 import { LIMITS } from '../../query/tables.ts';
 import { insert, type OpenStore, onlyTable, StoreFolder } from '../stores.ts';
 

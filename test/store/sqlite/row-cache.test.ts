@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
+import type { Write } from '../../../src/store/rows/write.ts';
 import { RowCachePool } from '../../../src/store/sqlite/records/row-cache.ts';
-import type { RecordKey, Write } from '../../../src/store/store.ts';
+import type { RecordKey } from '../../../src/store/store.ts';
 import { type OpenStore, onlyTable, StoreFolder } from '../stores.ts';
 
 const ROW = ['a', 1, 5];

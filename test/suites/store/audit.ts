@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import type { Actor, AuditEntry, AuditPage, AuditQuery } from '../../../src/store/audit.ts';
-import type { Write } from '../../../src/store/store.ts';
+import type { Write } from '../../../src/store/rows/write.ts';
 import { type EngineUnderTest, StoreHarness } from './harness.ts';
 
 const SDL = `type T @table @audit {

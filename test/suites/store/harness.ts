@@ -6,6 +6,7 @@ import { AppError } from '../../../src/errors.ts';
 import { type ListQuery, parseListQuery } from '../../../src/query/index.ts';
 import type { Plan, TablePlan } from '../../../src/schema/plan.ts';
 import type { StorageEngine } from '../../../src/store/engine.ts';
+import type { Write } from '../../../src/store/rows/write.ts';
 import type {
   Cell,
   Change,
@@ -15,7 +16,6 @@ import type {
   RecordKey,
   Store,
   StoreOptions,
-  Write,
   WriteGroup,
   WriteOutcome,
 } from '../../../src/store/store.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Change, Write } from '../../../src/store/store.ts';
+import type { Write } from '../../../src/store/rows/write.ts';
+import type { Change } from '../../../src/store/store.ts';
 import { codeOf, type EngineUnderTest, pass, StoreHarness, stopClock } from './harness.ts';
 
 const SDL = 'type T @table { id: ID! @primaryKey name: String @unique n: Int }';

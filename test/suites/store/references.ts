@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import type { Change, CommitResult, Write } from '../../../src/store/store.ts';
+import type { Write } from '../../../src/store/rows/write.ts';
+import type { Change, CommitResult } from '../../../src/store/store.ts';
 import { codeOf, type EngineUnderTest, type HarnessWrite, pass, StoreHarness, stopClock } from './harness.ts';
 
 const SDL = `

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { JsonRecord, RelatedCondition, SelectedRelation } from '../../../src/query/index.ts';
 import type { FieldPlan } from '../../../src/schema/plan.ts';
-import type { RecordsBy, WriteCheck } from '../../../src/store/store.ts';
+import type { WriteCheck } from '../../../src/store/rows/write.ts';
+import type { RecordsBy } from '../../../src/store/store.ts';
 import { codeOf, type EngineUnderTest, StoreHarness } from './harness.ts';
 
 const SDL = `

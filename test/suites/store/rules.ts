@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ChangeOperator } from '../../../src/schema/constraints/operators.ts';
-import type { Cell, PatchCells } from '../../../src/store/store.ts';
+import type { PatchCells } from '../../../src/store/rows/write.ts';
+import type { Cell } from '../../../src/store/store.ts';
 import { type EngineUnderTest, StoreHarness } from './harness.ts';
 
 const MAX_BYTES = 100;

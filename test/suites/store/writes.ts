@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import type { JsonRecord } from '../../../src/query/index.ts';
-import type { Precondition } from '../../../src/store/store.ts';
+import type { Precondition } from '../../../src/store/rows/write.ts';
 import { codeOf, type EngineUnderTest, pass, START, StoreHarness, stopClock } from './harness.ts';
 
 const SDL = 'type T @table { id: ID! @primaryKey name: String @unique n: Int }';

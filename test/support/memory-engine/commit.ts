@@ -1,15 +1,7 @@
 import { AppError } from '../../../src/errors.ts';
 import { type Place, placeError, placeOfKey } from '../../../src/store/placed-error.ts';
-import {
-  type BulkWrite,
-  type CommitResult,
-  type IdempotentGroup,
-  isBulk,
-  type RecordKey,
-  type Write,
-  type WriteGroup,
-  type WriteOutcome,
-} from '../../../src/store/store.ts';
+import { type BulkWrite, isBulk, type Write } from '../../../src/store/rows/write.ts';
+import type { CommitResult, IdempotentGroup, RecordKey, WriteGroup, WriteOutcome } from '../../../src/store/store.ts';
 import type { MemoryDatabase } from './database.ts';
 import { matches } from './filter.ts';
 import type { MemoryTable, Row } from './table.ts';

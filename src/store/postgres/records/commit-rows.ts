@@ -1,5 +1,6 @@
 import type { FieldPlan, TablePlan } from '../../../schema/plan.ts';
-import { isBulk, type RecordKey } from '../../store.ts';
+import { isBulk } from '../../rows/write.ts';
+import type { RecordKey } from '../../store.ts';
 import type { PgSession } from '../database/session.ts';
 import type { PgStatement } from '../sql/params.ts';
 import { Burst } from './burst.ts';

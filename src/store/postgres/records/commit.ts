@@ -12,18 +12,15 @@ import {
 } from '../../rows/apply-write.ts';
 import { checkExpected, type SelectedWrite, sumUp, tooManyRecords, writeOf } from '../../rows/bulk.ts';
 import { settleRelated } from '../../rows/related.ts';
-import {
-  type Awaitable,
-  type BulkWrite,
-  type Change,
-  type IdempotentGroup,
-  isBulk,
-  type RecordKey,
-  type RelatedReader,
-  tableChanged,
-  type Write,
-  type WriteGroup,
-  type WriteOutcome,
+import { type BulkWrite, isBulk, tableChanged, type Write } from '../../rows/write.ts';
+import type {
+  Awaitable,
+  Change,
+  IdempotentGroup,
+  RecordKey,
+  RelatedReader,
+  WriteGroup,
+  WriteOutcome,
 } from '../../store.ts';
 import { PgAudit } from '../audit.ts';
 import type { PgSession } from '../database/session.ts';

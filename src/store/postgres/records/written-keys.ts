@@ -1,5 +1,6 @@
 import type { TablePlan } from '../../../schema/plan.ts';
-import { isBulk, type RecordKey, type Write } from '../../store.ts';
+import { isBulk, type Write } from '../../rows/write.ts';
+import type { RecordKey } from '../../store.ts';
 
 /** Returns the keys of records that have to be read, by table. A record that is only created need not be. */
 export function collectIds(writes: readonly Write[], all: boolean): Map<TablePlan, RecordKey[]> {

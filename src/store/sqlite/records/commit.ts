@@ -5,17 +5,8 @@ import type { TablePlan } from '../../../schema/plan.ts';
 import { type Place, placeError, placeOfKey } from '../../placed-error.ts';
 import { applyWrite, markTransaction, type Transaction, type WriteContext } from '../../rows/apply-write.ts';
 import { type SelectedWrite, sumUp, writeOf } from '../../rows/bulk.ts';
-import {
-  type BulkWrite,
-  type Change,
-  type CommitResult,
-  type IdempotentGroup,
-  isBulk,
-  tableChanged,
-  type Write,
-  type WriteGroup,
-  type WriteOutcome,
-} from '../../store.ts';
+import { type BulkWrite, isBulk, tableChanged, type Write } from '../../rows/write.ts';
+import type { Change, CommitResult, IdempotentGroup, WriteGroup, WriteOutcome } from '../../store.ts';
 import { constraintError } from '../database/errors.ts';
 import { StatementCache } from '../database/statement-cache.ts';
 import type { IssuedPositions } from '../log/issued-positions.ts';

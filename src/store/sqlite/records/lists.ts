@@ -13,7 +13,8 @@ import {
 import type { TablePlan } from '../../../schema/plan.ts';
 import { checkExpected, tooManyRecords } from '../../rows/bulk.ts';
 import type { RowLayout } from '../../rows/row.ts';
-import type { BulkWrite, Cell, ListPage, RecordKey, StoredRecord } from '../../store.ts';
+import type { BulkWrite } from '../../rows/write.ts';
+import type { Cell, ListPage, RecordKey, StoredRecord } from '../../store.ts';
 import { StatementCache } from '../database/statement-cache.ts';
 import {
   compileCountSql,
