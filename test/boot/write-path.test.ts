@@ -26,11 +26,11 @@ const BYSTANDERS: Readonly<Record<string, string>> = {
   'server/request.ts': 'getters of a request: transport, query, caller',
   'store/rows/cell-change.ts': 'operators of a patch: predicate that finds none',
   'store/rows/row-rules.ts': 'rules of a whole row, of which the table has none',
+  'store/rows/table-sizes.ts': 'counts records, for the limit of scans',
   'store/rows/write.ts': 'types of writes, and two predicates on them',
   'store/sqlite/database/read-transaction.ts': 'ends the reads of the turn before the write',
   'store/sqlite/log/issued-positions.ts': 'notes the first commit after a start, for resume',
   'store/sqlite/records/row-cache.ts': 'forgets the row that changes',
-  'store/sqlite/records/table-sizes.ts': 'counts records, for the limit of scans',
   'store/storage-health.ts': 'flag of a directory that was moved',
 };
 

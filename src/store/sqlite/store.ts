@@ -6,6 +6,7 @@ import type { StoredSchema } from '../../schema/migration/stored.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
 import type { AuditReader } from '../audit.ts';
 import { expiryOf } from '../expiry.ts';
+import { TableSizes } from '../rows/table-sizes.ts';
 import type { StorageHealth } from '../storage-health.ts';
 import type {
   Aggregate,
@@ -37,12 +38,12 @@ import { migrate } from './migrate/migrate.ts';
 import { readStored } from './migrate/saved.ts';
 import { Commits, type WrittenTable } from './records/commit.ts';
 import { IdempotencyTable } from './records/idempotency.ts';
+import { ScanCheck } from './records/lists.ts';
 import { LongLists } from './records/long-lists.ts';
 import { SqliteReader, toRecord } from './records/reader.ts';
 import { RelatedRecords } from './records/related-records.ts';
 import { RowCachePool } from './records/row-cache.ts';
 import { SqliteTable } from './records/table.ts';
-import { TableSizes } from './records/table-sizes.ts';
 
 /** Opens the embedded store in `options.dir`, creating or migrating what the plan needs. */
 export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore {
@@ -77,6 +78,7 @@ export class SqliteStore implements Store {
   readonly snapshots: SnapshotPool;
   readonly longLists: LongLists;
   readonly #sizes: TableSizes;
+  readonly #scans: ScanCheck;
   readonly #once: IdempotencyTable;
   readonly #reads: ReadTransaction;
   readonly #audit: AuditLog | undefined;
@@ -93,7 +95,8 @@ export class SqliteStore implements Store {
     this.snapshots = new SnapshotPool(db.name);
     this.longLists = new LongLists(this.snapshots, (db) => this.readerOn(db));
     const rows = new RowCachePool(options.recordCache);
-    this.#sizes = new TableSizes(db, options.largestScan);
+    this.#sizes = new TableSizes(options.largestScan);
+    this.#scans = new ScanCheck(db, this.#sizes);
     this.#once = new IdempotencyTable(db, options.idempotency);
     this.#reads = new ReadTransaction(db);
     this.#audit = openAudit(db, plan, { ...options.audit, largestScan: options.largestScan });
@@ -110,7 +113,7 @@ export class SqliteStore implements Store {
       });
     }
     const readers = new Map([...this.#tables].map(([plan, { table }]) => [plan, table]));
-    const reads = { sizes: this.#sizes, lastSeq: () => this.#lastSeq };
+    const reads = { scans: this.#scans, lastSeq: () => this.#lastSeq };
     this.#reader = new SqliteReader(db, { ...reads, beforeRead: () => this.#reads.read(), rows: readers });
     // `migrate` has saved it.
     const stored = readStored(db) as StoredSchema;
@@ -282,7 +285,7 @@ export class SqliteStore implements Store {
   readerOn(db: Database): SqliteReader {
     let reader = this.#readers.get(db);
     if (reader === undefined) {
-      reader = new SqliteReader(db, { sizes: this.#sizes, lastSeq: () => this.#lastSeq });
+      reader = new SqliteReader(db, { scans: this.#scans, lastSeq: () => this.#lastSeq });
       this.#readers.set(db, reader);
     }
     return reader;

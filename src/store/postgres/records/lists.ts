@@ -10,6 +10,7 @@ import {
 } from '../../../query/index.ts';
 import { withoutForbiddenKeys } from '../../../schema/forbidden-key.ts';
 import type { FieldType, TablePlan } from '../../../schema/plan.ts';
+import { TableSizes } from '../../rows/table-sizes.ts';
 import type { Aggregate, Cell, Change, ListPage, RecordKey, StoredRecord } from '../../store.ts';
 import type { Readers } from '../database/readers.ts';
 import type { PgRows } from '../database/session.ts';
@@ -42,7 +43,6 @@ interface CompiledQuery extends PgStatement {
 /** Reads lists of records by a query. */
 export class PgLists {
   readonly #readers: Readers;
-  readonly #largestScan: number;
   readonly #compiled = new WeakMap<ListQuery, CompiledQuery>();
   readonly #records = new WeakMap<ListQuery, PgStatement>();
   readonly #related = new WeakMap<SelectedRelation, PgStatement>();
@@ -50,13 +50,12 @@ export class PgLists {
   readonly #scanning = new WeakMap<PgStatement, Promise<boolean>>();
   /** Texts of statements that read every record. */
   readonly #refused = new Set<string>();
-  /** Number of records of a table, counted when it is first needed, and only up to one more than the largest scan. */
-  readonly #sizes = new Map<TablePlan, number>();
+  readonly #sizes: TableSizes;
 
   /** `largestScan`: maximum of records of a table that a query may read one by one. */
   constructor(readers: Readers, largestScan: number) {
     this.#readers = readers;
-    this.#largestScan = largestScan;
+    this.#sizes = new TableSizes(largestScan);
     this.#words = new PlainWords((table, statement) => this.#readAll(table, statement));
   }
 
@@ -99,17 +98,13 @@ export class PgLists {
   }
 
   /** Must be called for each committed change. */
-  committed({ table, op }: Change): void {
-    const size = this.#sizes.get(table);
-    if (size === undefined) return;
-    if (op === 'create') this.#sizes.set(table, size + 1);
-    else if (op === 'delete' && size > this.#largestScan) this.#sizes.delete(table);
-    else if (op === 'delete') this.#sizes.set(table, size - 1);
+  committed(change: Change): void {
+    this.#sizes.committed(change);
   }
 
   /** Must be called when others have changed records of the table. */
   changed(table: TablePlan): void {
-    this.#sizes.delete(table);
+    this.#sizes.changed(table);
   }
 
   /** Returns whole records, at most the query's limit. */
@@ -127,10 +122,10 @@ export class PgLists {
   checkScan(table: TablePlan, query: ListQuery): void {
     if (needsWords(query)) return;
     const compiled = this.#recordsOf(table, query);
-    const size = this.#sizes.get(table);
-    if (size === undefined || (size > this.#largestScan && !this.#refused.has(compiled.sql))) {
-      this.#checkSize(table, query, compiled).catch(() => {});
-    } else if (size > this.#largestScan) throw this.#scanError(table, query);
+    const isTooLarge = this.#sizes.isTooLarge(table);
+    if (isTooLarge === false) return;
+    if (isTooLarge && this.#refused.has(compiled.sql)) throw this.#sizes.errorOf(table, query);
+    this.#checkSize(table, query, compiled).catch(() => {});
   }
 
   async explain(table: TablePlan, query: ListQuery): Promise<QueryPlan> {
@@ -185,13 +180,7 @@ export class PgLists {
     if (!(await scans)) return;
     if (this.#refused.size >= MAX_REFUSED_STATEMENTS) this.#refused.clear();
     this.#refused.add(statement.sql);
-    throw this.#scanError(table, query);
-  }
-
-  #scanError(table: TablePlan, { filter, sees, aggregate }: ListQuery): AppError {
-    const unfiltered = aggregate === undefined ? 'sort' : 'aggregate';
-    const what = filter === undefined ? (sees === undefined ? unfiltered : 'rule of access') : 'filter';
-    return this.#tooLarge(what, table);
+    throw this.#sizes.errorOf(table, query);
   }
 
   /** Replaces searches for words in fields without an index of words, where a bulk write has some. */
@@ -201,26 +190,16 @@ export class PgLists {
 
   /** Reads something of every record, as a filter does that no index serves. */
   async #readAll(table: TablePlan, statement: PgStatement): Promise<PgRows> {
-    if (await this.#isTooLarge(table)) throw this.#tooLarge('filter', table);
+    if (await this.#isTooLarge(table)) throw this.#sizes.errorOfPart(table, 'filter');
     return (await this.#readers.read(statement)).rows;
   }
 
-  #tooLarge(what: string, table: TablePlan): AppError {
-    return new AppError(
-      'SCAN_TOO_LARGE',
-      `This ${what} would look at every record of ${table.exportName ?? table.name}, which has more than ${this.#largestScan}. Use fields with @indexed, or raise limits.scan.`,
-    );
-  }
-
   async #isTooLarge(table: TablePlan): Promise<boolean> {
-    let size = this.#sizes.get(table);
-    if (size === undefined) {
-      const some = `SELECT 1 FROM ${recordsName(table)} LIMIT ${this.#largestScan + 1}`;
-      const { rows } = await this.#readers.send(`SELECT count(*) FROM (${some}) AS counted`);
-      size = Number(rows[0]?.[0]);
-      this.#sizes.set(table, size);
-    }
-    return size > this.#largestScan;
+    const isTooLarge = this.#sizes.isTooLarge(table);
+    if (isTooLarge !== undefined) return isTooLarge;
+    const some = `SELECT 1 FROM ${recordsName(table)} LIMIT ${this.#sizes.maxCount}`;
+    const { rows } = await this.#readers.send(`SELECT count(*) FROM (${some}) AS counted`);
+    return this.#sizes.counted(table, Number(rows[0]?.[0]));
   }
 
   /**

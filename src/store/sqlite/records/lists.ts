@@ -13,6 +13,7 @@ import {
 import type { TablePlan } from '../../../schema/plan.ts';
 import { checkExpected, tooManyRecords } from '../../rows/bulk.ts';
 import type { RowLayout } from '../../rows/row.ts';
+import type { TableSizes } from '../../rows/table-sizes.ts';
 import type { BulkWrite } from '../../rows/write.ts';
 import type { Cell, ListPage, RecordKey, StoredRecord } from '../../store.ts';
 import { StatementCache } from '../database/statement-cache.ts';
@@ -30,7 +31,6 @@ import {
 import { LIMIT } from '../sql/limit.ts';
 import { NAMES, quote, recordsName, recordsTable } from '../sql/table-names.ts';
 import { SqliteAggregates } from './aggregates.ts';
-import type { TableSizes } from './table-sizes.ts';
 
 interface CompiledList {
   readonly statement: Statement;
@@ -59,6 +59,28 @@ interface QueryCost {
   readonly sorts: boolean;
 }
 
+/** Check of queries that read a table record by record. */
+export class ScanCheck {
+  readonly #statements: StatementCache;
+  readonly #sizes: TableSizes;
+
+  constructor(db: Database, sizes: TableSizes) {
+    this.#statements = new StatementCache(db);
+    this.#sizes = sizes;
+  }
+
+  /** Throws SCAN_TOO_LARGE where the table is too large for that. */
+  check(table: TablePlan, query: ListQuery): void {
+    const isTooLarge = this.#sizes.isTooLarge(table) ?? this.#sizes.counted(table, this.#count(table));
+    if (isTooLarge) throw this.#sizes.errorOf(table, query);
+  }
+
+  #count(table: TablePlan): number {
+    const some = `SELECT 1 FROM ${recordsName(table)} ${LIMIT}`;
+    return this.#statements.get(`SELECT count(*) FROM (${some})`).get(this.#sizes.maxCount) as number;
+  }
+}
+
 /** Reads lists of records by a query. */
 export class SqliteLists {
   readonly #db: Database;
@@ -71,15 +93,15 @@ export class SqliteLists {
   readonly #records = new WeakMap<ListQuery, CompiledRecords>();
   readonly #related = new WeakMap<SelectedRelation, Sql & { readonly statement: Statement }>();
   readonly #rowKeys = new Map<TablePlan, string>();
-  readonly #sizes: TableSizes;
+  readonly #scans: ScanCheck;
 
-  constructor(db: Database, sizes: TableSizes) {
+  constructor(db: Database, scans: ScanCheck) {
     this.#db = db;
     this.#statements = new StatementCache(db);
     this.#positions = new StatementCache(db, (statement) => statement.raw().safeIntegers());
     this.#rows = new StatementCache(db, (statement) => statement.raw());
     this.#aggregates = new SqliteAggregates(db);
-    this.#sizes = sizes;
+    this.#scans = scans;
   }
 
   list(table: TablePlan, query: ListQuery): ListPage {
@@ -121,7 +143,7 @@ export class SqliteLists {
 
   checkScan(table: TablePlan, query: ListQuery): void {
     if (query.aggregate === undefined) this.#compileRecords(table, query);
-    else if (this.#aggregates.scans(table, query)) this.#sizes.check(table, query);
+    else if (this.#aggregates.scans(table, query)) this.#scans.check(table, query);
   }
 
   /** Returns the totals of the records that match, by group. */
@@ -190,7 +212,7 @@ export class SqliteLists {
       compiled = { statement: this.#statements.get(sql), params, scans, order, showsOrder, last: undefined };
       this.#compiled.set(query, compiled);
     }
-    if (compiled.scans) this.#sizes.check(table, query);
+    if (compiled.scans) this.#scans.check(table, query);
     return compiled;
   }
 
@@ -202,7 +224,7 @@ export class SqliteLists {
       compiled = { statement: this.#rows.get(sql), params, scans };
       this.#records.set(query, compiled);
     }
-    if (compiled.scans) this.#sizes.check(table, query);
+    if (compiled.scans) this.#scans.check(table, query);
     return compiled;
   }
 

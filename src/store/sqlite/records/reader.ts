@@ -3,13 +3,12 @@ import type { JsonRecord, ListQuery, QueryPlan, RelatedCondition, SelectedRelati
 import type { TablePlan } from '../../../schema/plan.ts';
 import type { Row } from '../../rows/row.ts';
 import type { Aggregate, Cell, ListPage, RecordKey, RecordsBy, StoredRecord } from '../../store.ts';
-import { SqliteLists } from './lists.ts';
+import { type ScanCheck, SqliteLists } from './lists.ts';
 import { RelatedRecords } from './related-records.ts';
 import { SqliteRows } from './table.ts';
-import type { TableSizes } from './table-sizes.ts';
 
 export interface SqliteReaderOptions {
-  readonly sizes: TableSizes;
+  readonly scans: ScanCheck;
   /** Returns the position of the newest change that may be read. */
   readonly lastSeq: () => number;
   /** Called before each read. */
@@ -27,9 +26,9 @@ export class SqliteReader {
   readonly #beforeRead: () => void;
   readonly #lastSeq: () => number;
 
-  constructor(db: Database, { sizes, lastSeq, beforeRead = () => {}, rows = new Map() }: SqliteReaderOptions) {
+  constructor(db: Database, { scans, lastSeq, beforeRead = () => {}, rows = new Map() }: SqliteReaderOptions) {
     this.#db = db;
-    this.#lists = new SqliteLists(db, sizes);
+    this.#lists = new SqliteLists(db, scans);
     this.#related = new RelatedRecords(db);
     this.#rows = new Map(rows);
     this.#beforeRead = beforeRead;
