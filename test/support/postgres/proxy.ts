@@ -1,30 +1,29 @@
-import { connect, createServer, type Server, type Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
+import type { Socket } from 'node:net';
+import { TcpProxy } from '../tcp-proxy.ts';
 import { TEST_URL } from './server.ts';
 
 const NOTIFICATION = 'A'.charCodeAt(0);
 
-/** A proxy before the PostgreSQL server, which can be away, or lose answers, or notifications alone. */
+/** A proxy before the PostgreSQL server, which can also lose answers, or notifications alone. */
 export class PostgresProxy implements AsyncDisposable {
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  #port = 0;
+  readonly #target: URL;
+  #proxy: TcpProxy | undefined;
   #isLosing = false;
   #isForGood = false;
   /** True to let no notification through: the listening connection looks alive and is silent. */
   swallowsBells = false;
   /** True to let every notification through twice. */
   doublesBells = false;
-  readonly #target: URL;
 
   private constructor(target: string) {
     this.#target = new URL(target);
-    this.#server = createServer((client) => this.#forward(client));
   }
 
   static async open(target = TEST_URL): Promise<PostgresProxy> {
     const proxy = new PostgresProxy(target);
-    await proxy.#listen();
+    const { hostname, port } = proxy.#target;
+    const forward = (client: Socket, server: Socket) => proxy.#forward(client, server);
+    proxy.#proxy = await TcpProxy.open(Number(port || 5432), hostname, forward);
     return proxy;
   }
 
@@ -32,19 +31,32 @@ export class PostgresProxy implements AsyncDisposable {
   get url(): string {
     const url = new URL(this.#target);
     url.hostname = '127.0.0.1';
-    url.port = String(this.#port);
+    url.port = String(this.#tcp.port);
     return url.href;
   }
 
-  /** Ends all connections, and takes no new ones. */
-  async goAway(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server.close(resolve));
-    for (const socket of this.#sockets) socket.destroy();
-    await closed;
+  /** Ports from which the proxy is connected to the server. */
+  get ports(): readonly number[] {
+    return this.#tcp.ports;
   }
 
-  async comeBack(): Promise<void> {
-    await this.#listen();
+  /** Ends all connections, and takes no new ones. */
+  goAway(): Promise<void> {
+    return this.#tcp.goAway();
+  }
+
+  comeBack(): Promise<void> {
+    return this.#tcp.comeBack();
+  }
+
+  /** Breaks all connections; new ones are taken at once. */
+  breakAll(): void {
+    this.#tcp.breakAll();
+  }
+
+  /** Passes nothing on for a time: the connections look alive. */
+  stall(ms: number): Promise<void> {
+    return this.#tcp.stall(ms);
   }
 
   /**
@@ -56,57 +68,19 @@ export class PostgresProxy implements AsyncDisposable {
     this.#isForGood = forGood;
   }
 
-  /** Ports from which the proxy is connected to the server. */
-  get ports(): readonly number[] {
-    return [...this.#sockets].flatMap(({ localPort, remotePort }) =>
-      remotePort === this.#targetPort && localPort !== undefined ? [localPort] : [],
-    );
-  }
-
-  /** Breaks all connections; new ones are taken at once. */
-  breakAll(): void {
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  /** Passes nothing on for a time: the connections look alive. */
-  async stall(ms: number): Promise<void> {
-    const held = [...this.#sockets];
-    for (const socket of held) socket.pause();
-    await pause(ms);
-    for (const socket of held) socket.resume();
-  }
-
-  get #targetPort(): number {
-    return Number(this.#target.port || 5432);
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#server.listening) await this.goAway();
+    await this.#tcp[Symbol.asyncDispose]();
   }
 
-  #listen(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#server.listen(this.#port, '127.0.0.1', () => {
-        this.#port = (this.#server.address() as { port: number }).port;
-        resolve();
-      });
-    });
+  get #tcp(): TcpProxy {
+    if (this.#proxy === undefined) throw new Error('The proxy is not open.');
+    return this.#proxy;
   }
 
-  #forward(client: Socket): void {
-    const server = connect(this.#targetPort, this.#target.hostname);
+  #forward(client: Socket, server: Socket): void {
     const messages = new ServerMessages();
     let isLost = false;
     let isWriter = false;
-    for (const socket of [client, server]) {
-      this.#sockets.add(socket);
-      socket.on('error', () => {});
-      socket.on('close', () => {
-        this.#sockets.delete(socket);
-        client.destroy();
-        server.destroy();
-      });
-    }
     client.on('data', (bytes) => {
       isWriter ||= bytes.includes('pg_try_advisory_lock');
       if (this.#isLosing && isWriter) {
