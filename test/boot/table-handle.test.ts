@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { AppError, type RunningServer, startServer, type TableHandle } from '../../src/index.ts';
+import { meanwhile } from '../support/wait.ts';
 import { WsClient } from '../support/ws-client.ts';
 
 const SCHEMA = `type Message @table @export(public: [subscribe]) {
@@ -108,9 +109,9 @@ describe('tables for code in the server', () => {
     const { server, table } = await start();
     const heard: unknown[] = [];
     const changes = table.subscribe('title==a*');
-    const listening = (async () => {
+    const listening = meanwhile(async () => {
       for await (const { message_type: type, ...frame } of changes) heard.push(type ?? frame.type);
-    })();
+    });
     for (const title of ['ab', 'b', 'ac']) await table.create({ title });
     await expect.poll(() => heard).toEqual(['ready', 'Update', 'Update']);
     await server.close();

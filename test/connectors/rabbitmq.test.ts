@@ -15,7 +15,7 @@ import {
 } from '../../src/connectors/rabbitmq/keys.ts';
 import { type Broker, withBroker } from '../support/broker.ts';
 import { Mailbox } from '../support/mailbox.ts';
-import { until } from '../support/wait.ts';
+import { meanwhile, until } from '../support/wait.ts';
 import { deliveryOf, makeContext, type Surroundings, settingsOf, sourceOf, targetOf } from './context.ts';
 
 type Started = Surroundings & { readonly connector: Connector };
@@ -299,10 +299,12 @@ withBroker('rabbitmq', (broker) => {
           }
         }
       };
-      const all = Promise.all(
-        ['a', 'b'].map(async (name) => {
-          for (let n = 0; n < count; n++) await send(name, n);
-        }),
+      const all = meanwhile(() =>
+        Promise.all(
+          ['a', 'b'].map(async (name) => {
+            for (let n = 0; n < count; n++) await send(name, n);
+          }),
+        ),
       );
       await until(
         async () => seen.a.length,

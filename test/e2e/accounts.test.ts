@@ -7,7 +7,7 @@ import type { Json } from '../support/frames.ts';
 import { type Answer, ask } from '../support/http.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { SECRET } from '../support/tokens.ts';
-import { until } from '../support/wait.ts';
+import { meanwhile, until } from '../support/wait.ts';
 import { refusedUpgrade, WsClient } from '../support/ws-client.ts';
 
 const CONFIG = `${BASE_CONFIG}auth:
@@ -273,11 +273,14 @@ describe('brute force', () => {
 
 test('the server goes on with writes while logins are checked', async () => {
   const { name, password } = await signUp();
-  const logins = Promise.all(
-    Array.from({ length: 4 }, () => server.ask('POST', 'auth/login', { json: { name, password } })),
-  );
   let done = false;
-  void logins.then(() => (done = true));
+  const logins = meanwhile(() =>
+    Promise.all(
+      Array.from({ length: 4 }, () => server.ask('POST', 'auth/login', { json: { name, password } })),
+    ).finally(() => {
+      done = true;
+    }),
+  );
   let writes = 0;
   while (!done) {
     expect((await server.put(`Message/w-${writes}`, { title: 't', content: 'c' })).status).toBe(201);

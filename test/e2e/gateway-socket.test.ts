@@ -9,7 +9,7 @@ import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
 import { GatewayClient, POSTS_SCHEMA, REALTIME } from '../support/gateway-client.ts';
 import { ask } from '../support/http.ts';
 import { RawWs } from '../support/raw-ws.ts';
-import { until } from '../support/wait.ts';
+import { meanwhile, until } from '../support/wait.ts';
 
 const EVENT_SCHEMA = {
   type: 'object',
@@ -225,9 +225,11 @@ describe('the socket', { timeout: 120_000 }, () => {
     expect((await client.event()).data).toMatchObject({ title: 'after' });
     // Written while the subscription is exchanged all the time, no change is lost or told twice.
     await client.subscribe('posts');
-    const writes = Array.from({ length: 60 }, (_, n) => server.put(`posts/r${n}`, { title: 'r' }));
+    const writes = meanwhile(() =>
+      Promise.all(Array.from({ length: 60 }, (_, n) => server.put(`posts/r${n}`, { title: 'r' }))),
+    );
     for (let n = 0; n < 40; n++) client.send({ action: 'subscribe', collection: 'posts' });
-    await Promise.all(writes);
+    await writes;
     await fence(server, client);
     const created = client.events
       .filter(({ type }) => type === 'posts.create')

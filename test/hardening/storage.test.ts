@@ -11,7 +11,7 @@ import { BASE_CONFIG, IN_PROCESS, runToExit, startServer, type TestServer } from
 import type { Json } from '../support/frames.ts';
 import { ask } from '../support/http.ts';
 import { SseClient } from '../support/sse-client.ts';
-import { until } from '../support/wait.ts';
+import { meanwhile, until } from '../support/wait.ts';
 import { refusedUpgrade, WsClient } from '../support/ws-client.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
@@ -382,9 +382,11 @@ describe('a database that another process holds', { timeout: 120_000 }, () => {
     try {
       const started = performance.now();
       let refused = false;
-      const write = server.ask('PUT', 'Message/late', { json: { title: '', content: '' } }).finally(() => {
-        refused = true;
-      });
+      const write = meanwhile(() =>
+        server.ask('PUT', 'Message/late', { json: { title: '', content: '' } }).finally(() => {
+          refused = true;
+        }),
+      );
       ws.send({ message_type: 'Update', id: 'by-ws', data: { title: '', content: '' }, ref: 'w' });
       const waits: number[] = [];
       while (!refused && performance.now() - started < 10_000) {
@@ -404,7 +406,7 @@ describe('a database that another process holds', { timeout: 120_000 }, () => {
       expect(waits.toSorted((a, b) => a - b)[Math.floor(waits.length * 0.9)]).toBeLessThan(1000);
       expect((await ws.control('error', 'w')).code).toBe('STORAGE_BUSY');
 
-      const patient = server.ask('PUT', 'Message/patient', { json: { title: '', content: '' } });
+      const patient = meanwhile(() => server.ask('PUT', 'Message/patient', { json: { title: '', content: '' } }));
       await pause(500);
       await holder.release();
       expect((await patient).status).toBe(201);

@@ -5,6 +5,7 @@ import type { TableHandle, TableSubscription } from '../../src/resources/table/h
 import { makeHandle } from '../../src/resources/table/make-handle.ts';
 import { PropertyHarness } from '../property/harness.ts';
 import { turns } from '../support/engine.ts';
+import { meanwhile } from '../support/wait.ts';
 
 const SDL = 'type Item @table @export { id: ID! @primaryKey n: Int pad: String }';
 const CLIENT_BUFFER = 500;
@@ -85,9 +86,9 @@ describe('subscribe', () => {
     const abort = new AbortController();
     const aborted = table.subscribe('', { signal: abort.signal });
     const stopped = table.subscribe();
-    const all = (async () => {
+    const all = meanwhile(async () => {
       for await (const frame of aborted) expect(frame.type).toBe('ready');
-    })();
+    });
     for await (const { type } of table.subscribe()) if (type === 'ready') break;
     const failing = (async () => {
       for await (const { type } of table.subscribe()) if (type === 'ready') throw new Error('in the loop');

@@ -28,7 +28,12 @@ export class Broker {
 
   static async start(): Promise<Broker> {
     const broker = new Broker(await freePort(), await freePort());
-    await broker.start();
+    try {
+      await broker.start();
+    } catch (error) {
+      await broker.remove();
+      throw error;
+    }
     return broker;
   }
 
@@ -107,7 +112,8 @@ export function withBroker(name: string, body: (broker: () => Broker) => void): 
     let broker: Broker;
     beforeAll(async () => {
       broker = await Broker.start();
-    }, START);
+      // It gives up by itself before that.
+    }, START + 30_000);
     afterAll(() => broker?.remove());
     body(() => broker);
   });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { startServer } from '../../support/app.ts';
+import { meanwhile } from '../../support/wait.ts';
 import { WsClient } from '../../support/ws-client.ts';
 import { DataFolder } from './harness.ts';
 
@@ -15,13 +16,13 @@ describe('a backup', () => {
     await using server = await startServer({ dir: folder.dir });
     let written = 0;
     let isDone = false;
-    const writing = (async () => {
+    const writing = meanwhile(async () => {
       while (!isDone) {
         const n = written;
         await server.put(`Note/${n}`, { n, text: `words of note ${n}` });
         written = n + 1;
       }
-    })();
+    });
     for (let number = 0; number < 4; number++) {
       const before = written;
       const file = folder.path(`b/${number}.backup`);

@@ -6,7 +6,7 @@ import { postgresEngine } from '../../../src/store/postgres/engine.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { StoreHarness } from '../../suites/store/harness.ts';
 import { reason, TEST_URL, TestSchemas, unreachable } from '../../support/postgres/server.ts';
-import { until } from '../../support/wait.ts';
+import { meanwhile, until } from '../../support/wait.ts';
 
 const SDL = 'type T @table { id: ID! @primaryKey name: String @unique n: Int }';
 const schemas = new TestSchemas();
@@ -109,9 +109,9 @@ describe.skipIf(unreachable !== undefined)(`two stores on one schema${reason}`, 
     other.shared?.onGrown(({ head }) => {
       told = head;
     });
-    const looking = (async () => {
+    const looking = meanwhile(async () => {
       while (!isOver) await other.shared?.newestSeq([]);
-    })();
+    });
     for (let i = 0; i < 60; i++) {
       const own = Promise.resolve(create(other, `o${i}`)).then(({ changes: [change] }) => {
         if (change === undefined || told >= change.seq) early.push(told);
