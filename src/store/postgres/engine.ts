@@ -4,6 +4,8 @@ import type { StoreLocation } from '../index.ts';
 import { type PgAddress, schemaOf } from './database/address.ts';
 
 const MAX_LOOKUP_MS = 15_000;
+/** A connection outlives its process a little. */
+const MAX_CLAIM_MS = 2000;
 const CLUSTER: ClusterConfig = { poll: 1000, catchUp: 2000, grace: 5000, nats: undefined, rooms: 'shared' };
 
 export interface PostgresOptions extends PgAddress {
@@ -11,6 +13,8 @@ export interface PostgresOptions extends PgAddress {
   readonly clock?: () => number;
   /** Milliseconds for which the outcome of a commit is looked for when its answer was lost. */
   readonly maxLookupMs?: number;
+  /** Milliseconds that a start which changes tables waits for other servers that end. */
+  readonly maxClaimMs?: number;
   readonly cluster?: ClusterConfig;
 }
 
@@ -24,8 +28,8 @@ export function postgresEngineOf({ appId, store = '', storePool, durability, clu
  * Each part is loaded when it is first used.
  */
 export function postgresEngine(options: PostgresOptions): StorageEngine {
-  const { clock, maxLookupMs = MAX_LOOKUP_MS, cluster = CLUSTER, ...address } = options;
-  const target = { address, clock, maxLookupMs, cluster };
+  const { clock, maxLookupMs = MAX_LOOKUP_MS, maxClaimMs = MAX_CLAIM_MS, cluster = CLUSTER, ...address } = options;
+  const target = { address, clock, maxLookupMs, maxClaimMs, cluster };
   return {
     openRecords: async (plan, options) => (await import('./open.ts')).openPostgresStore(plan, options, target),
     openAccounts: async (options) => (await import('./accounts/accounts.ts')).openPostgresAccounts(options, address),

@@ -20,6 +20,8 @@ export interface PgStoreOptions {
   readonly clock: (() => number) | undefined;
   /** Milliseconds for which the outcome of a commit is looked for when its answer was lost. */
   readonly maxLookupMs: number;
+  /** Milliseconds that a start which changes tables waits for other servers that end. */
+  readonly maxClaimMs: number;
   readonly cluster: ClusterConfig;
 }
 
@@ -27,13 +29,13 @@ export interface PgStoreOptions {
 export async function openPostgresStore(
   plan: Plan,
   options: StoreOptions,
-  { address, clock, maxLookupMs, cluster }: PgStoreOptions,
+  { address, clock, maxLookupMs, maxClaimMs, cluster }: PgStoreOptions,
 ): Promise<Store> {
   const writer = new WriterSession(address);
   const readers = new Readers(address);
   try {
     const session = await writer.open();
-    const version = await migrate(session, { plan, address, clock }, options);
+    const version = await migrate(session, { plan, address, clock, maxClaimMs }, options);
     writer.opened(schemaKey(plan));
     const parts = { plan, version, options, address, writer, readers, clock, maxLookupMs, cluster };
     return new PostgresStore(parts, await readState(parts));

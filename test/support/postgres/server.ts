@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import type { StorageEngine } from '../../../src/store/engine.ts';
-import { postgresEngine } from '../../../src/store/postgres/engine.ts';
+import { type PostgresOptions, postgresEngine } from '../../../src/store/postgres/engine.ts';
 
 /** Where the tests find a PostgreSQL server; each file of tests has schemas of its own there. */
 export const TEST_URL = process.env.TABLECAST_TEST_PG ?? 'postgres://postgres@127.0.0.1:5432/test';
@@ -26,18 +26,22 @@ async function reach(): Promise<string | undefined> {
   }
 }
 
+type Row = Record<string, unknown>;
+export type RunSql = (sql: string, params?: readonly unknown[]) => Promise<Row[]>;
+
 /** Runs SQL beside the engine, as psql would. */
-export async function runSql(
-  sql: string,
-  params: readonly unknown[] = [],
-  url = TEST_URL,
-): Promise<Record<string, unknown>[]> {
+export function runSql(sql: string, params: readonly unknown[] = [], url = TEST_URL): Promise<Row[]> {
+  return onConnection((run) => run(sql, params), url);
+}
+
+/** Runs several statements beside the engine on one connection, of which each costs the server a process. */
+export async function onConnection<T>(work: (run: RunSql) => Promise<T>, url = TEST_URL): Promise<T> {
   const client = new Client({ connectionString: url });
   // A server that goes down says so also after the last answer.
   client.on('error', () => {});
   await client.connect();
   try {
-    return (await client.query(sql, params as unknown[])).rows as Record<string, unknown>[];
+    return await work(async (sql, params = []) => (await client.query(sql, params as unknown[])).rows as Row[]);
   } finally {
     await client.end();
   }
@@ -59,13 +63,16 @@ export class TestSchemas {
     const made = [...this.#made];
     this.#made.clear();
     // One transaction for each: all together they would need more locks than the server has.
-    for (const name of made) await runSql(`DROP SCHEMA IF EXISTS "${name}" CASCADE`);
+    await onConnection(async (run) => {
+      for (const name of made) await run(`DROP SCHEMA IF EXISTS "${name}" CASCADE`);
+    });
   }
 
   /** An engine that keeps what belongs to a data directory in a schema for it. Its clock is that of the test. */
-  engine(url = TEST_URL): StorageEngine {
+  engine(url = TEST_URL, options: Partial<PostgresOptions> = {}): StorageEngine {
+    const clock = () => Date.now();
     const at = (dir: string) =>
-      postgresEngine({ url, schema: this.of(dir), pool: 2, maxLookupMs: 1000, clock: () => Date.now() });
+      postgresEngine({ url, schema: this.of(dir), pool: 2, maxLookupMs: 1000, clock, ...options });
     return {
       openRecords: (plan, options) => at(options.dir).openRecords(plan, options),
       openAccounts: (options) => at(options.dir).openAccounts(options),

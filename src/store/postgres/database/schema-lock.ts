@@ -5,9 +5,7 @@ import type { PgSession } from './session.ts';
 
 /** Milliseconds that a start waits for another one, which may be changing tables. */
 const START_TIMEOUT_MS = 60_000;
-/** Times that a start looks whether the others have gone, and milliseconds between them: a connection outlives its process a little. */
-const CLAIM_TRIES = 20;
-const CLAIM_INTERVAL_MS = 100;
+const RETRY_INTERVAL_MS = 100;
 
 /**
  * Lock on the tables of a schema: a server shares the lock as long as it runs, and only one that is alone may change
@@ -38,7 +36,7 @@ export class SchemaLock {
           `${shownAddress(this.#address)} is being changed by another server. Start again later.`,
         );
       }
-      await pause(CLAIM_INTERVAL_MS);
+      await pause(RETRY_INTERVAL_MS);
     }
     try {
       await this.share();
@@ -49,13 +47,14 @@ export class SchemaLock {
     }
   }
 
-  /** True when this server is alone; no other one starts or connects again until the start is over. `patient`: waits for others that end. */
-  async claim(patient: boolean): Promise<boolean> {
-    for (let tries = patient ? CLAIM_TRIES : 1; ; ) {
-      if (await this.#try('pg_try_advisory_lock')) return true;
-      if (--tries === 0) return false;
-      await pause(CLAIM_INTERVAL_MS);
+  /** True when this server is alone; no other one starts or connects again until the start is over. Waits so long for others to end. */
+  async claim(maxWaitMs: number): Promise<boolean> {
+    const deadline = performance.now() + maxWaitMs;
+    while (!(await this.#try('pg_try_advisory_lock'))) {
+      if (performance.now() >= deadline) return false;
+      await pause(RETRY_INTERVAL_MS);
     }
+    return true;
   }
 
   /** Returns the error of a start that has to change tables while others use them. `changes`: those that they cannot go on with. */

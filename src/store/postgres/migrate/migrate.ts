@@ -42,6 +42,8 @@ export interface MigrationTarget {
   readonly plan: Plan;
   readonly address: PgAddress;
   readonly clock: (() => number) | undefined;
+  /** Milliseconds that a start which changes tables waits for other servers that end. */
+  readonly maxClaimMs: number;
 }
 
 type PgMigrateOptions = Pick<StoreOptions, 'allowDestructive' | 'externalWrites' | 'onNotice' | 'onWarning'>;
@@ -81,7 +83,7 @@ async function migrateInTurn(
   const known = await readVersion(session, schema);
   const triggers = new ExternalTriggers(session, plan, address, options.externalWrites);
   const hasTriggers = !isChanged && known !== undefined && (await triggers.isCurrent(known));
-  const isAlone = await lock.claim(!hasTriggers);
+  const isAlone = await lock.claim(hasTriggers ? 0 : target.maxClaimMs);
   if (isChanged && !isAlone && stored !== undefined) {
     if (known !== undefined) {
       options.onNotice?.('start beside servers with a later schema, and leave the tables as they are');
