@@ -5,7 +5,7 @@ import { sqliteEngine } from '../../src/store/sqlite/engine.ts';
 import type { Cell } from '../../src/store/store.ts';
 import { planOf } from '../schema/mistakes.ts';
 import { fileContents } from '../store/stores.ts';
-import { type MigratedEngine, refusalOf, type StoredContents } from '../suites/migration/harness.ts';
+import { type MigratedEngine, namesOf, refusalOf } from '../suites/migration/harness.ts';
 import { StoreHarness } from '../suites/store/harness.ts';
 import { schemaContents } from '../support/postgres/contents.ts';
 import { reason, TestSchemas, unreachable } from '../support/postgres/server.ts';
@@ -198,12 +198,6 @@ async function migrated(subject: MigratedEngine, shape: Shape, rows: readonly (r
   for (let at = 0; at < rows.length; at++) await harness.delete(`r${at}`);
   expect(await harness.records()).toEqual([]);
   await harness.close();
-}
-
-function namesOf({ objects }: StoredContents): unknown {
-  if (Array.isArray(objects)) return objects.map(({ name }: { name: string }) => name);
-  // The statement of an index of PostgreSQL.
-  return (objects as { indexes: readonly unknown[] }).indexes;
 }
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 50);

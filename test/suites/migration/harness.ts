@@ -9,6 +9,12 @@ export interface StoredContents {
   readonly rows: unknown;
 }
 
+/** Names of the tables and indexes; of PostgreSQL the statements of the indexes, which have both. */
+export function namesOf({ objects }: StoredContents): unknown {
+  if (Array.isArray(objects)) return objects.map(({ name }: { name: string }) => name);
+  return (objects as { indexes: readonly unknown[] }).indexes;
+}
+
 export interface MigratedEngine extends EngineUnderTest {
   contents(dir: string): Promise<StoredContents>;
 }

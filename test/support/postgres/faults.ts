@@ -1,12 +1,7 @@
 import { vi } from 'vitest';
 import { PgSession } from '../../../src/store/postgres/database/session.ts';
+import type { Fault } from '../../suites/migration/faults.ts';
 import { runSql } from './server.ts';
-
-export interface Fault {
-  /** True when the statement has come. */
-  readonly isDone: () => boolean;
-  readonly end: () => void;
-}
 
 /** Ends the connection at the statement with this number, counted from now on: the server's process is gone before it. */
 export function endSessionAt(number: number): Fault {
