@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongFirst } from './test/support/long-first.ts';
 
 export default defineConfig({
   test: {
@@ -9,12 +10,13 @@ export default defineConfig({
     server: { deps: { external: [/\/dist\//] } },
     // Two cores: black-box tests start processes of their own.
     maxWorkers: 2,
+    sequence: { sequencer: LongFirst },
     // Of some black-box tests the servers then run where their lines are counted.
     env: process.argv.includes('--coverage') ? { TEST_IN_PROCESS: '1' } : {},
     // Bounds for what never comes: tests wait for events and no longer than those take, on busy machines, too.
     testTimeout: 90_000,
     hookTimeout: 90_000,
-    expect: { poll: { timeout: 30_000 } },
+    expect: { poll: { timeout: 30_000, interval: 20 } },
     // Black-box tests talk to processes over sockets, on machines that others use too. The runner reports what it had to
     // repeat; the property tests, whose failures are never about time, are not repeated.
     retry: process.env.CI === 'true' ? 1 : 0,

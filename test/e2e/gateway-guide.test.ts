@@ -5,7 +5,8 @@ import { GuideClient } from '../support/guide-clients.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { until } from '../support/wait.ts';
 
-describe("the clients of the protocol's guide", { timeout: 120_000 }, () => {
+// They mostly wait.
+describe.concurrent("the clients of the protocol's guide", { timeout: 120_000 }, () => {
   test('one that comes back with a growing delay and subscribes on open sees every later event', async () => {
     await using server = await startServer({ schema: POSTS_SCHEMA });
     const client = new GuideClient(`${server.origin.replace('http', 'ws')}${REALTIME}/ws?token=your_jwt_token`);

@@ -3,6 +3,7 @@ import type { TestServer } from '../support/app.ts';
 import { accessToken, bearer, startAuthServer } from '../support/auth-app.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { inSeconds } from '../support/tokens.ts';
+import { meanwhile } from '../support/wait.ts';
 import { WsClient } from '../support/ws-client.ts';
 
 let server: TestServer;
@@ -15,12 +16,12 @@ afterAll(() => server[Symbol.asyncDispose]());
 /** Writes every few milliseconds until it is told to stop, so that there is always something to send. */
 function keepWriting(path: string): () => Promise<void> {
   let writing = true;
-  const done = (async () => {
+  const done = meanwhile(async () => {
     for (let index = 0; writing && index < 2000; index++) {
       await server.put(path, { text: String(index) });
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-  })();
+  });
   return async () => {
     writing = false;
     await done;
@@ -30,7 +31,8 @@ function keepWriting(path: string): () => Promise<void> {
 /** Milliseconds since 1970 of a change. */
 const timeOf = (seq: number) => seq / 1000;
 
-describe('a stream whose token expires', () => {
+// The seconds of their tokens pass at the same time.
+describe.concurrent('a stream whose token expires', () => {
   test('over WebSocket is told before, closed with 4401, and sent nothing after that moment', async () => {
     const exp = inSeconds(3);
     using socket = await WsClient.subscribe(server.wsUrl('Note'), bearer(accessToken('ann', { exp })));
@@ -90,7 +92,7 @@ describe('a stream whose token expires', () => {
   });
 });
 
-describe('a newer token on an open WebSocket', () => {
+describe.concurrent('a newer token on an open WebSocket', () => {
   test('keeps it open beyond the end of the first one', async () => {
     const exp = inSeconds(2);
     using socket = await WsClient.subscribe(server.wsUrl('Note/renewed'), bearer(accessToken('ann', { exp })));

@@ -10,17 +10,20 @@ export function meanwhile<T>(work: () => Promise<T>): Promise<T> {
   return working;
 }
 
-/** Asks again every 50 ms until the answer fits; for state that sends no event, such as a metric. */
+/** Longest time between two looks: most of what is waited for is there in much less. */
+const MAX_INTERVAL_MS = 50;
+
+/** Asks again until the answer fits, soon at first; for state that sends no event, such as a metric. */
 export async function until<T>(
   read: () => Promise<T>,
   fits: (value: T) => boolean,
   { timeout = 30_000, what = 'the expected value' }: { timeout?: number; what?: string } = {},
 ): Promise<T> {
   const end = performance.now() + timeout;
-  for (;;) {
+  for (let interval = 5; ; interval = Math.min(2 * interval, MAX_INTERVAL_MS)) {
     const value = await read();
     if (fits(value)) return value;
     if (performance.now() > end) throw new Error(`${what} did not come within ${timeout} ms; last: ${String(value)}`);
-    await pause(50);
+    await pause(interval);
   }
 }
