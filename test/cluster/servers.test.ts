@@ -138,6 +138,8 @@ describe.skipIf(unreachable !== undefined)(`two servers on one schema${reason}`,
     );
     // Each event was one of one server.
     expect(await events('copy')).toBe(12);
+    // The one that is under way may not be stored.
+    expect(await events('tick')).toBeLessThanOrEqual((await stored('tick')).length + 1);
     await one.server.stop();
     const ticks = await stored('tick');
     expect(new Set(ticks).size).toBe(ticks.length);

@@ -8,7 +8,8 @@ import type { Json } from './frames.ts';
 import { type Answer, type AskOptions, ask } from './http.ts';
 import { Mailbox } from './mailbox.ts';
 
-const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+/** The program that is started; another build where the environment names one. */
+const CLI = process.env.TABLECAST_TEST_PROGRAM ?? fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const START_TIMEOUT = 60_000;
 const STOP_TIMEOUT = 60_000;
 
