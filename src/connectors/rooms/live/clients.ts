@@ -27,7 +27,7 @@ export interface LiveClientsOptions {
   readonly host: RoomHost;
   readonly rooms: Rooms;
   readonly limits: ValueLimits;
-  readonly settings: Pick<RoomSettings, 'join' | 'roomsPerConnection'>;
+  readonly settings: Pick<RoomSettings, 'join' | 'path' | 'roomsPerConnection'>;
   /** Undefined where the application has no rules of rooms. */
   readonly access: RoomAccess | undefined;
   readonly asked: RoomHooks | undefined;
@@ -44,6 +44,10 @@ export class LiveClients implements RoomService {
 
   constructor(options: LiveClientsOptions) {
     this.#options = options;
+  }
+
+  get path(): string {
+    return this.#options.settings.path;
   }
 
   connect(caller: RoomCaller): RoomClient {

@@ -9,7 +9,7 @@ import { RoomSubscription } from './subscription.ts';
 /** Connection, as its rooms see it. */
 export interface LiveRoomsOptions extends Omit<RoomCaller, 'identity' | 'user'> {
   /** Rooms by the name of their connector. */
-  readonly services: ReadonlyMap<string, RoomService>;
+  readonly services: Services;
   readonly output: LiveOutput;
   readonly identity: () => Identity;
   /** User that the client gave itself, where authentication is off. */
@@ -20,7 +20,7 @@ export interface LiveRoomsOptions extends Omit<RoomCaller, 'identity' | 'user'> 
 
 /** Room of a `subscribe`. */
 export interface RoomTarget {
-  /** Undefined where the client names none. */
+  /** Name or path of the connector; undefined where the client names none. */
   readonly connector: string | undefined;
   /** Undefined for what is sent to all clients of the connector, and to its user. */
   readonly room: string | undefined;
@@ -116,11 +116,7 @@ export class LiveRooms {
 
   #clientOf(connector: string | undefined): RoomClient {
     const { services, identity, user, failed } = this.#options;
-    const name = connector ?? onlyName(services);
-    const service = services.get(name);
-    if (service === undefined) {
-      throw new AppError('NOT_FOUND', `There are no rooms ${JSON.stringify(name.slice(0, 100))} for this connection.`);
-    }
+    const [name, service] = connector === undefined ? onlyService(services) : findService(services, connector);
     if (this.#isClosed) throw new AppError('BAD_REQUEST', 'The connection was closed.');
     let client = this.#clients.get(name);
     if (client === undefined) {
@@ -141,10 +137,21 @@ export class LiveRooms {
   }
 }
 
-/** Name of the only connector with rooms. Throws INVALID_MESSAGE where there are several, NOT_FOUND where there is none. */
-function onlyName(services: ReadonlyMap<string, RoomService>): string {
-  const [name, another] = services.keys();
-  if (name === undefined) throw new AppError('NOT_FOUND', 'The application has no rooms for this connection.');
-  if (another === undefined) return name;
+type Services = ReadonlyMap<string, RoomService>;
+
+/** Returns the connector with this name, or else with this path. Throws NOT_FOUND. */
+function findService(services: Services, connector: string): readonly [string, RoomService] {
+  const named = services.get(connector);
+  if (named !== undefined) return [connector, named];
+  const found = [...services].find(([, { path }]) => path === connector || path === `/${connector}`);
+  if (found !== undefined) return found;
+  throw new AppError('NOT_FOUND', `There are no rooms ${JSON.stringify(connector.slice(0, 100))} for this connection.`);
+}
+
+/** Returns the only connector with rooms. Throws INVALID_MESSAGE where there are several, NOT_FOUND where there is none. */
+function onlyService(services: Services): readonly [string, RoomService] {
+  const [only, another] = services;
+  if (only === undefined) throw new AppError('NOT_FOUND', 'The application has no rooms for this connection.');
+  if (another === undefined) return only;
   throw new AppError('INVALID_MESSAGE', `connector must be ${[...services.keys()].join(' or ')}.`);
 }

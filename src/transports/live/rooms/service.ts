@@ -5,6 +5,8 @@ import type { Sink } from '../../../hub/subscription.ts';
 
 /** Rooms of a connector, for the connections of protocol v1. */
 export interface RoomService {
+  /** Path of the connector below the application, such as `/ws`. */
+  readonly path: string;
   /** Throws UNAUTHORIZED or FORBIDDEN for a caller that may not connect. */
   connect(caller: RoomCaller): RoomClient;
 }
