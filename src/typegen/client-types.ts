@@ -7,8 +7,10 @@ import { formatInterface, type TypeMember } from './type-text.ts';
 /**
  * Returns the types of an application for `tablecast/client`, as the text of a module: `App`, for `connect<App>(url)`, and the
  * records and enums that it refers to. The module needs nothing of the server. Deterministic, as `makeDeclarations`.
+ *
+ * @param rooms names of the connectors with rooms
  */
-export function makeClientTypes(plan: Plan): string {
+export function makeClientTypes(plan: Plan, rooms: readonly string[] = []): string {
   const found = collectTypes(plan);
   const names = namesOf(found, 'tablecast/client');
   const exported = [...found.tables].filter(({ exportName }) => exportName !== undefined);
@@ -25,7 +27,10 @@ export function makeClientTypes(plan: Plan): string {
     formatInterface(`interface ${names.made('AppTables')}`, members, []),
     formatInterface(
       `export interface ${names.made('App')}`,
-      [{ name: '$tables', type: names.made('AppTables'), isReadonly: true }],
+      [
+        { name: '$tables', type: names.made('AppTables'), isReadonly: true },
+        { name: '$rooms', type: rooms.map((name) => `'${name}'`).join(' | ') || 'never', isReadonly: true },
+      ],
       ['Types of the application: `connect<App>(url)`.'],
     ),
   ];

@@ -16,6 +16,23 @@ test('types for the client accept valid code and no other', { timeout: 60_000 },
   expect(compile({ 'page.ts': page }).length).toBeGreaterThan(20);
 });
 
+test('types for the client name the connectors with rooms', { timeout: 60_000 }, () => {
+  const sdl = 'type Note @table @export { id: ID! @primaryKey }';
+  const page = `import { connect } from 'tablecast/client';
+import type { App } from './tablecast-client.d.ts';
+const client = connect<App>('https://example.com');
+client.rooms('ws').join('a');
+client.rooms('chat-2', { onMessage: (data, room) => console.log(data, room?.length) });
+client.rooms('/path');
+client.rooms(new URL('wss://example.com:9001/ws'));
+client.rooms('ws').send({ text: 'a' }).then(({ delivered, data }) => [delivered?.toFixed(), data]);
+// @ts-expect-error: there is no such connector
+client.rooms('other');`;
+  const types = makeClientTypes(planOf(sdl), ['ws', 'chat-2']);
+  expect(types).toContain("readonly $rooms: 'ws' | 'chat-2';");
+  expect(compile({ 'tablecast-client.d.ts': types, 'page.ts': page })).toEqual([]);
+});
+
 test('types for the client need nothing of the server, and are the same each time', () => {
   const text = typesOf(read('shop.graphql'));
   expect(text).not.toMatch(/'tablecast'/);

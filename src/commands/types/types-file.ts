@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { AppConfig } from '../../config/config.ts';
 import { DEFINITIONS_MARK, makeDefinitions } from '../../schema/definitions.ts';
 import type { ProjectApp } from '../../schema/project-app.ts';
 import { makeClientTypes } from '../../typegen/client-types.ts';
@@ -37,9 +38,19 @@ export function madeFiles({ config, plan }: ProjectApp, { out, client }: MadePat
   const clientPath = client ?? join(dirname(path), CLIENT_TYPES_FILE);
   return [
     { path, text: makeDeclarations(plan), mark: DECLARATIONS_MARK },
-    { path: clientPath, text: makeClientTypes(plan), mark: DECLARATIONS_MARK },
+    { path: clientPath, text: makeClientTypes(plan, roomsOf(config)), mark: DECLARATIONS_MARK },
     { path: join(dirname(path), DEFINITIONS_FILE), text: makeDefinitions(), mark: DEFINITIONS_MARK },
   ];
+}
+
+/** Names of the connectors whose rooms protocol v1 reaches. */
+function roomsOf({ connectors }: Pick<AppConfig, 'connectors'>): readonly string[] {
+  const sections = [...(connectors?.members ?? [])];
+  const found = sections.filter(([, { value }]) => {
+    const { type, port } = Object(value) as { readonly type?: unknown; readonly port?: unknown };
+    return (type === 'websocket' || type === 'sse') && port === undefined;
+  });
+  return found.map(([name]) => name);
 }
 
 /** Whether the file is up to date. */
