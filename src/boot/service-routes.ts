@@ -17,7 +17,7 @@ import { registerAccounts } from '../server/auth/routes.ts';
 import { registerNotFound } from '../server/not-found.ts';
 import { registerAudit } from '../server/operations/audit.ts';
 import { metricsAccess } from '../server/operations/metrics.ts';
-import { registerClientModule } from '../server/web/client-module.ts';
+import { registerClientModules, type ServedModule } from '../server/web/client-module.ts';
 import { registerWeb } from '../server/web/files.ts';
 import { FallbackPages, type ListedApp } from '../server/web/start-page.ts';
 import { tablesOf } from '../transports/endpoint.ts';
@@ -26,6 +26,7 @@ import { registerConsoleOf } from './console-page.ts';
 import type { OpenApp } from './open-app.ts';
 
 const CLIENT_MODULE = 'client.js';
+const CONNECTOR_MODULE = 'client-connector.js';
 
 /** Installs authentication for every application with `auth`. Must run before any transport takes its addresses. */
 export function installAuthentication(server: FastifyInstance, opened: readonly OpenApp[]): void {
@@ -104,7 +105,7 @@ async function registerFiles(
   opened: readonly OpenApp[],
   { compression }: ServerConfig,
 ): Promise<void> {
-  registerClientModule(server, clientPaths(opened), compression);
+  registerClientModules(server, clientModules(opened), compression);
   for (const { config: app } of opened) {
     if (app.web === undefined) continue;
     await registerWeb(server, { path: `/${app.appId}`, dir: app.web, policy: app.webPolicy }, compression);
@@ -112,10 +113,15 @@ async function registerFiles(
 }
 
 /** Returns the paths of the client for pages. A file of that name in an application's own folder replaces the alias. */
-function clientPaths(opened: readonly OpenApp[]): string[] {
+function clientModules(opened: readonly OpenApp[]): ServedModule[] {
   return opened.flatMap(({ config: { appId, web } }) => {
     const isReplaced = web !== undefined && existsSync(join(web, CLIENT_MODULE));
-    return [ownPath(appId, CLIENT_MODULE), ...(isReplaced ? [] : [`/${appId}/${CLIENT_MODULE}`])];
+    const paths = [ownPath(appId, CLIENT_MODULE), ...(isReplaced ? [] : [`/${appId}/${CLIENT_MODULE}`])];
+    return [
+      ...paths.map((path): ServedModule => ({ path, file: 'client-page.js' })),
+      // Loaded by the client for a connector with a port of its own.
+      { path: ownPath(appId, CONNECTOR_MODULE), file: 'client-connector.js' },
+    ];
   });
 }
 

@@ -18,7 +18,7 @@ import {
 
 type TablesOf<App> = App extends { readonly $tables: infer Tables } ? Tables : App;
 type RoutesOf<App, Routes> = App extends { readonly $routes: infer Own } ? Own : Routes;
-type RoomPath<App> = App extends { readonly $rooms: infer Path extends string } ? Path : string;
+type ConnectorOf<App> = App extends { readonly $rooms: infer Name extends string } ? Name : string;
 
 /**
  * Client of one application. `App` is what `tablecast types` writes, or has records or `TableTypes` by export name; `Routes`
@@ -52,8 +52,11 @@ export interface Client<App = AnyTables, Routes = never> {
   readonly $sse: CallsOf<RoutesOf<App, Routes>, 'sse'>;
   /** WebSockets of routes in code: `$ws.chat({}, { onOpen, onMessage, onClose, onError })`. */
   readonly $ws: CallsOf<RoutesOf<App, Routes>, 'ws'>;
-  /** Connects to the rooms of a WebSocket connector by its path or URL; the default is `/ws`. */
-  rooms(path?: RoomPath<App>, options?: RoomsOptions): Rooms;
+  /**
+   * Opens the rooms of a connector, over the connection of the lists. `connector` is its name or its path; the default is
+   * `ws`. The URL of a connector with a port of its own opens a WebSocket to it.
+   */
+  rooms(connector?: ConnectorOf<App> | `/${string}` | URL, options?: RoomsOptions): Rooms;
   /** Logging in, for applications with users of their own. */
   readonly auth: Auth;
   /** Status of the live connection: `idle` while nothing is subscribed. */
@@ -137,7 +140,8 @@ export function connect<App = AnyTables, Routes = never>(
       });
       return track(socket);
     }),
-    rooms: (path = '/ws', roomsOptions: RoomsOptions = {}) => track(new Rooms(environment, path, roomsOptions)),
+    rooms: (connector: string | URL = 'ws', roomsOptions: RoomsOptions = {}) =>
+      track(new Rooms(hub.pool, connector, roomsOptions)),
     auth,
     get status() {
       return hub.pool.status;

@@ -46,3 +46,4 @@ export type {
   TransactionResult,
   TransactionStep,
 } from './transaction.ts';
+export type { Sent } from './wire/writes.ts';

@@ -10,8 +10,8 @@ type Conditions = Readonly<Record<string, unknown>>;
 export type Query = string | Readonly<Record<string, Value | readonly unknown[] | Conditions>>;
 
 /** Parameters of lists and channels. Every other name is a field. */
-export const PARAMETERS = new Set(
-  'filter sort limit offset cursor count select since retained echo delta client'.split(' '),
+export const PARAMETERS = /* @__PURE__ */ new Set(
+  /* @__PURE__ */ 'filter sort limit offset cursor count select since retained echo delta client'.split(' '),
 );
 
 /** Formats the search part of a table's URL, without `?`. */

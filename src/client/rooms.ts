@@ -1,37 +1,40 @@
-import { type Environment, parseMessage, socketUrl } from './connection/environment.ts';
-import { Link, type Status } from './connection/link.ts';
-import { closedError, TablecastError } from './error.ts';
+import type { Status } from './connection/link.ts';
+import { closedError, problemError, TablecastError } from './error.ts';
+import type { Channel } from './wire/channel.ts';
+import { LiveConnection } from './wire/connection.ts';
+import type { WireMessage } from './wire/messages.ts';
+import type { ConnectionPool } from './wire/pool.ts';
+import type { Sent } from './wire/writes.ts';
 
 export interface RoomsOptions {
-  /** Called for every message. `room` is undefined for a broadcast or a message to this user. */
+  /** Called for every message. `room` is undefined for a broadcast, a message to this user and the result of a flow. */
   onMessage?(data: unknown, room?: string): void;
   /** Called with the users in a room whenever they change, if the connector has `presence`. */
   onPresence?(room: string, members: readonly string[]): void;
   onStatus?(status: Status): void;
-  /** Called for errors that the server reports, and for the error that ended the connection. */
-  onError?(error: TablecastError): void;
+  /**
+   * Called for errors that the server reports, and for the error that ended the rooms. `room` is the one that is refused, or
+   * that the user may no longer be in.
+   */
+  onError?(error: TablecastError, room?: string): void;
   /** Messages that may wait for a connection; the default is 100. */
   readonly buffer?: number;
+  /** False to receive nothing but the messages of joined rooms. */
+  readonly broadcasts?: boolean;
 }
 
-interface RoomFrame {
-  readonly type?: string;
-  readonly room?: string;
-  readonly data?: unknown;
-  readonly message?: string;
-  readonly members?: readonly string[];
-  readonly user_id?: string;
-}
-
-interface PendingReply {
-  readonly done: Promise<void>;
-  resolve(): void;
-  reject(error: TablecastError): void;
+interface OpenRoom {
+  readonly joined: Promise<void>;
+  members: readonly string[];
+  /** Settles `joined`. */
+  settle(error?: TablecastError): void;
+  /** Settles `joined` and resolves when the server has confirmed it. */
+  leave(error?: TablecastError): Promise<void>;
 }
 
 /**
- * Rooms of a WebSocket connector. Joined rooms are joined again after a reconnect. Messages that were sent in between are
- * not delivered: the server does not store them.
+ * Rooms of a connector. Joined rooms are joined again after a reconnect. Messages that were sent in between are not
+ * delivered: the server does not store them.
  *
  * @example
  * ```ts
@@ -39,7 +42,7 @@ interface PendingReply {
  * import { connect } from 'tablecast/client';
  *
  * const client = connect('https://example.com/my-app');
- * const rooms = client.rooms('/ws', { onMessage: (data, room) => console.log(room, data) });
+ * const rooms = client.rooms('ws', { onMessage: (data, room) => console.log(room, data) });
  * await rooms.join('lobby');
  * await client.$api.announce?.post({ text: 'Hello' });
  * await rooms.leave('lobby');
@@ -47,173 +50,172 @@ interface PendingReply {
  * ```
  */
 export class Rooms {
-  /** Resolves after `close`; rejects with the error that ended the connection. */
+  /** Resolves after `close`; rejects with the error that ended the rooms. */
   readonly ended: Promise<void>;
-  readonly #link: Link;
+  readonly #pool: ConnectionPool;
   readonly #options: RoomsOptions;
-  readonly #timeout: number;
-  readonly #rooms = new Set<string>();
-  /** Joins and leaves without a reply, by type and room. */
-  readonly #pending = new Map<string, PendingReply>();
-  readonly #members = new Map<string, Set<string>>();
-  #unsent: string[] = [];
+  /** Name or path of the connector. */
+  readonly #connector: string | undefined;
+  /** Connection to a connector that protocol v1 does not reach. */
+  readonly #own: LiveConnection | undefined;
+  /** Joined rooms by name; under undefined, what is sent to all clients and to the user. */
+  readonly #open = new Map<string | undefined, OpenRoom>();
+  #status: Status | undefined;
   #settle: (error?: TablecastError) => void = () => {};
 
-  /** `path` is absolute, relative to the application, or a full URL. */
-  constructor(environment: Environment, path: string, options: RoomsOptions = {}) {
-    const url = socketUrl(new URL(path, environment.base).href);
+  /**
+   * `connector` is the name of a connector or its path. The URL of a connector on another origin, or with a query, opens a
+   * WebSocket of its own.
+   */
+  constructor(pool: ConnectionPool, connector: string | URL, options: RoomsOptions = {}) {
+    this.#pool = pool;
     this.#options = options;
-    this.#timeout = environment.timeout;
+    const { environment } = pool;
+    const { base } = environment;
+    const { href, origin, pathname, search } = new URL(connector, base);
+    if (origin === base.origin && search === '') {
+      this.#connector = pathname.replace(base.pathname, '');
+    } else {
+      const socketFactory = async () => (await import('./wire/connector-socket.ts')).connectorSockets(environment);
+      this.#own = new LiveConnection(environment, href, { socketFactory });
+    }
     this.ended = new Promise((resolve, reject) => {
       this.#settle = (error) => (error === undefined ? resolve() : reject(error));
     });
     if (options.onError !== undefined) this.ended.catch(() => {});
-    this.#link = new Link(environment, {
-      address: () => url,
-      opened: () => this.#opened(),
-      received: (data) => this.#receive(Object(parseMessage(data)) as RoomFrame),
-      lost: () => {},
-      status: (status) => this.#options.onStatus?.(status),
-      ended: (error) => this.#end(error),
-    });
-    this.#link.connect();
+    if (options.broadcasts !== false) this.#attach(undefined).joined.catch(() => {});
   }
 
   /** Rooms that are joined, or will be joined after the next connect. */
   get joined(): readonly string[] {
-    return [...this.#rooms];
+    return [...this.#open.keys()].filter((room) => room !== undefined);
   }
 
   /** Returns the users in a room, as last reported by the server. */
   members(room: string): readonly string[] {
-    return [...(this.#members.get(room) ?? [])];
+    return this.#open.get(room)?.members ?? [];
   }
 
-  /** Joins a room. Resolves when the server confirms it; rejects with `REFUSED` or `TIMEOUT`. */
-  join(room: string): Promise<void> {
-    this.#rooms.add(room);
-    return this.#request('join_room', room);
+  /** Joins a room. Resolves when the server confirms it; rejects with the code of its refusal, or `TIMEOUT`. */
+  async join(room: string): Promise<void> {
+    if (this.#isClosed) throw closedError();
+    await (this.#open.get(room) ?? this.#attach(room)).joined;
   }
 
   /** Leaves a room. Resolves when the server confirms it, or at once without a connection. */
-  leave(room: string): Promise<void> {
-    this.#rooms.delete(room);
-    this.#members.delete(room);
-    return this.#request('leave_room', room);
+  async leave(room: string): Promise<void> {
+    await this.#open.get(room)?.leave();
   }
 
   /**
-   * Sends a message, which starts flows. Without a connection the message is queued.
-   *
-   * @throws TablecastError `BUFFER_FULL` or `CLOSED`
+   * Sends a message, which starts flows. Without a connection the message is queued. Resolves when the flows have ended, with
+   * what they return; a message that got no answer before the connection was lost rejects with `NETWORK`, and is not repeated.
    */
-  send(data: unknown): void {
-    if (this.#link.isClosed) throw closedError();
-    const text = JSON.stringify({ type: 'message', data });
-    if (this.#link.send(text)) return;
-    const { buffer = 100 } = this.#options;
-    if (this.#unsent.length >= buffer) {
-      throw new TablecastError('BUFFER_FULL', `${buffer} messages wait for a connection.`);
-    }
-    this.#unsent.push(text);
+  send(data: unknown): Promise<Sent> {
+    const sent = this.#send(data);
+    sent.catch((error: TablecastError) => this.#options.onError?.(error));
+    return sent;
   }
 
   close(): void {
-    this.#link.close();
+    this.#end();
   }
 
-  #request(type: 'join_room' | 'leave_room', room: string): Promise<void> {
-    if (this.#link.isClosed) return Promise.reject(closedError());
-    // Without a connection there is no room to leave; rooms in `joined` are joined after the next connect.
-    const isSent = this.#link.send(JSON.stringify({ type, room }));
-    if (!isSent && type === 'leave_room') return Promise.resolve();
-    return this.#awaitReply(type, room);
+  get #isClosed(): boolean {
+    return this.#status === 'closed';
   }
 
-  #awaitReply(type: string, room: string): Promise<void> {
-    const key = `${type} ${room}`;
-    const known = this.#pending.get(key);
-    if (known !== undefined) return known.done;
-    const { promise, ...settle } = withResolvers();
-    const timer = setTimeout(() => {
-      const message = `The server did not reply to ${type} ${room} within ${this.#timeout} ms.`;
-      if (this.#link.isOpen) this.#reject(key, new TablecastError('TIMEOUT', message));
-    }, this.#timeout);
-    const done = promise.finally(() => clearTimeout(timer));
-    this.#pending.set(key, { done, ...settle });
-    return done;
+  get #connection(): LiveConnection {
+    return this.#own ?? this.#pool.connection();
   }
 
-  #opened(): void {
-    this.#link.ready();
-    for (const room of this.#rooms) this.#link.send(JSON.stringify({ type: 'join_room', room }));
-    // A new connection is in no room, so that pending leaves are done.
-    for (const [key, { resolve }] of [...this.#pending]) {
-      if (!key.startsWith('leave_room ')) continue;
-      this.#pending.delete(key);
-      resolve();
-    }
-    const waiting = this.#unsent;
-    this.#unsent = [];
-    for (const text of waiting) this.#link.send(text);
+  async #send(data: unknown): Promise<Sent> {
+    if (this.#isClosed) throw closedError();
+    const { buffer = 100, onMessage } = this.#options;
+    const sent = await this.#connection.send({ connector: this.#connector, data }, buffer);
+    if (sent.data !== undefined) onMessage?.(sent.data);
+    return sent;
   }
 
-  #receive(frame: RoomFrame): void {
-    const { type, room = '', data } = frame;
-    if (type === 'joined' || type === 'left') {
-      const key = `${type === 'joined' ? 'join_room' : 'leave_room'} ${room}`;
-      this.#pending.get(key)?.resolve();
-      this.#pending.delete(key);
-    } else if (type === 'error') {
-      this.#receiveError(frame);
+  #attach(room: string | undefined): OpenRoom {
+    const connection = this.#connection;
+    const { environment } = this.#pool;
+    let settle: OpenRoom['settle'] = () => {};
+    const joined = new Promise<void>((resolve, reject) => {
+      const timer = setInterval(() => {
+        if (connection.isLive)
+          this.#lose(room, new TablecastError('TIMEOUT', `No answer within ${environment.timeout} ms.`));
+      }, environment.timeout);
+      settle = (error) => {
+        clearInterval(timer);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+    });
+    const channel: Channel = {
+      isList: false,
+      start: () => ({ connector: this.#connector, room }),
+      handle: (message) => this.#receive(room, open, message),
+      lost: () => {},
+      restart: () => {},
+      status: (status) => this.#setStatus(room, status),
+      ended: (error) => this.#lose(room, error),
+    };
+    const leave = (error?: TablecastError) => {
+      settle(error);
+      this.#open.delete(room);
+      return connection.detach(channel);
+    };
+    const open: OpenRoom = { joined, members: [], settle, leave };
+    this.#open.set(room, open);
+    connection.attach(channel);
+    return open;
+  }
+
+  #receive(room: string | undefined, open: OpenRoom, message: WireMessage): void {
+    const { type, members, user_id: user } = message;
+    const { onMessage, onPresence, onError } = this.#options;
+    if (this.#isClosed) return;
+    if (type === 'subscribed') {
+      open.settle();
+      this.#setStatus(room, 'live');
     } else if (type === 'message') {
-      this.#options.onMessage?.(data, room === '' ? undefined : room);
-    } else if (this.#rooms.has(room)) {
-      this.#receivePresence(room, frame);
+      onMessage?.(message.data, message.room);
+    } else if (room !== undefined && (members ?? user) !== undefined) {
+      const others = open.members.filter((name) => name !== user);
+      open.members = members ?? (type === 'member_left' ? others : [...others, user as string]);
+      if (this.#open.get(room) === open) onPresence?.(room, this.members(room));
+    } else if (room === undefined && type === 'error') {
+      onError?.(problemError(message.problem));
     }
   }
 
-  /** Handles an error. With `room`, a join or leave was refused, such as for an invalid name. */
-  #receiveError({ room, message = '' }: RoomFrame): void {
-    const error = new TablecastError('REFUSED', message);
-    if (room !== undefined) {
-      this.#rooms.delete(room);
-      // Replies come in the order of the requests.
-      const pending = [...this.#pending.keys()].find(
-        (key) => key === `join_room ${room}` || key === `leave_room ${room}`,
-      );
-      if (pending !== undefined) this.#reject(pending, error);
+  /** Handles the end of a room by the server; without what is sent to all clients, all ends. */
+  #lose(room: string | undefined, error?: TablecastError): void {
+    const open = this.#open.get(room);
+    if (open === undefined) return;
+    if (room === undefined || error === undefined) {
+      this.#end(error);
+    } else {
+      void open.leave(error);
+      this.#options.onError?.(error, room);
     }
-    this.#options.onError?.(error);
   }
 
-  #receivePresence(room: string, { type, members = [], user_id: user = '' }: RoomFrame): void {
-    const known = this.#members.get(room) ?? new Set();
-    if (type === 'presence') this.#members.set(room, new Set(members));
-    else if (type === 'member_joined') this.#members.set(room, known.add(user));
-    else if (type === 'member_left') known.delete(user);
-    else return;
-    this.#options.onPresence?.(room, this.members(room));
+  /** The status is that of the subscription to the connector, or of the rooms where there is none. */
+  #setStatus(room: string | undefined, status: Status): void {
+    const isShown = room === undefined || this.#options.broadcasts === false;
+    if (!isShown || status === this.#status || this.#isClosed) return;
+    this.#status = status;
+    this.#options.onStatus?.(status);
   }
 
-  #reject(key: string, error: TablecastError): void {
-    this.#pending.get(key)?.reject(error);
-    this.#pending.delete(key);
-  }
-
-  #end(error: TablecastError | undefined): void {
-    for (const key of [...this.#pending.keys()]) this.#reject(key, error ?? closedError());
+  #end(error?: TablecastError): void {
+    if (this.#isClosed) return;
+    this.#setStatus(undefined, 'closed');
+    for (const { leave } of [...this.#open.values()]) void leave(error ?? closedError());
+    this.#own?.close();
     if (error !== undefined) this.#options.onError?.(error);
     this.#settle(error);
   }
-}
-
-function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (error: TablecastError) => void } {
-  let resolve: () => void = () => {};
-  let reject: (error: TablecastError) => void = () => {};
-  const promise = new Promise<void>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
 }

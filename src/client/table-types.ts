@@ -31,7 +31,7 @@ export type AnyTables = Record<string, AnyRecord>;
 export interface AppTypes {
   readonly $tables: object;
   readonly $routes?: unknown;
-  /** Paths of the WebSocket connectors. */
+  /** Names of the connectors with rooms. */
   readonly $rooms?: string;
 }
 

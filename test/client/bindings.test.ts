@@ -5,11 +5,17 @@ import { renderToString } from 'react-dom/server';
 import { get } from 'svelte/store';
 import { expect, test } from 'vitest';
 import { effectScope, ref } from 'vue';
-import { TablecastProvider, useLive, useTablecast } from '../../src/client/bindings/react.ts';
-import { liveStore, recordStore } from '../../src/client/bindings/svelte.ts';
-import { useLive as useVueLive, useRecord as useVueRecord } from '../../src/client/bindings/vue.ts';
+import { TablecastProvider, useLive, useRoom, useTablecast } from '../../src/client/bindings/react.ts';
+import type { RoomState } from '../../src/client/bindings/room.ts';
+import { liveStore, recordStore, roomStore } from '../../src/client/bindings/svelte.ts';
+import {
+  useLive as useVueLive,
+  useRecord as useVueRecord,
+  useRoom as useVueRoom,
+} from '../../src/client/bindings/vue.ts';
 import { connect } from '../../src/client/index.ts';
 import { startServer, type TestServer } from '../support/app.ts';
+import { startRoomsServer, tell } from '../support/rooms-app.ts';
 
 const SCHEMA = `type Item @table @export(public: [read, create, update, delete, subscribe]) {
   id: ID! @primaryKey
@@ -81,16 +87,70 @@ test.each([
   client.close();
 });
 
+/** What a binding shows of a room. */
+interface ShownRoom {
+  state(): RoomState;
+  send(data: unknown): Promise<unknown> | undefined;
+  stop(): void;
+}
+type ShowRoom = (client: object, room: string, onMessage: (data: unknown) => void) => ShownRoom;
+
+const roomInSvelte: ShowRoom = (client, room, onMessage) => {
+  const store = roomStore(client, room, { onMessage });
+  const stops = [store.subscribe(() => {}), store.subscribe(() => {})];
+  return {
+    state: () => get(store),
+    send: (data) => store.send(data),
+    stop: () => {
+      for (const stop of stops) stop();
+    },
+  };
+};
+
+const roomInVue: ShowRoom = (client, room, onMessage) => {
+  const scope = effectScope();
+  const shown = scope.run(() => useVueRoom(client, () => room, { onMessage }));
+  return {
+    state: () => shown?.state.value as RoomState,
+    send: (data) => shown?.send(data),
+    stop: () => scope.stop(),
+  };
+};
+
+test.each([
+  ['Svelte', roomInSvelte],
+  ['Vue', roomInVue],
+])('the binding of %s joins a room, and leaves it with what shows it', async (_name, show) => {
+  await using server = await startRoomsServer({ ws: 'presence: true' });
+  const client = connect(server.url(''), { userId: 'ann' });
+  const messages: unknown[] = [];
+  const shown = show(client, 'a', (data) => void messages.push(data));
+  await expect.poll(() => shown.state()).toEqual({ status: 'live', members: ['ann'], error: undefined });
+  expect(await shown.send({ big: 'xyz', room: 'a' })).toEqual({ delivered: 1 });
+  await expect.poll(() => messages).toEqual([{ size: 3 }]);
+  await tell(server, '', 1);
+  await shown.send({ text: 5 })?.catch(() => {});
+  expect(shown.state()).toMatchObject({ status: 'live', error: { code: 'VALIDATION_ERROR' } });
+  const refused = show(client, '', () => {});
+  await expect.poll(() => refused.state()).toMatchObject({ status: 'closed', error: { code: 'BAD_REQUEST' } });
+  for (const { stop } of [shown, refused]) stop();
+  await expect.poll(() => tell(server, 'rooms/a', 1)).toBe(0);
+  expect(messages).toEqual([{ size: 3 }]);
+  await expect.poll(() => client.status).toBe('idle');
+  client.close();
+});
+
 test('the binding of React renders on a server, without a connection', async () => {
   await using server = await startServer({ schema: SCHEMA });
   const { client } = tableOf(server);
   function List() {
     const { tables } = useTablecast<{ Item: Item }>();
     const { data, status, isStale } = useLive(tables.Item, { sort: 'title' });
-    return createElement('p', null, `${status} ${data.length} ${isStale}`);
+    const { members } = useRoom('lobby');
+    return createElement('p', null, `${status} ${data.length} ${isStale} ${members.length}`);
   }
   expect(renderToString(createElement(TablecastProvider, { client }, createElement(List)))).toBe(
-    '<p>loading 0 false</p>',
+    '<p>loading 0 false 0</p>',
   );
   expect(client.status).toBe('idle');
   expect(() => renderToString(createElement(List))).toThrow('TablecastProvider');

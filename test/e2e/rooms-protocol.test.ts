@@ -69,7 +69,7 @@ describe('rooms', () => {
     ]);
     expect(good.status).toBe('fulfilled');
     for (const refused of [long, empty])
-      expect(refused).toMatchObject({ status: 'rejected', reason: { code: 'REFUSED' } });
+      expect(refused).toMatchObject({ status: 'rejected', reason: { code: 'BAD_REQUEST' } });
     expect(rooms.joined).toEqual(['s7-client']);
   });
 

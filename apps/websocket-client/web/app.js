@@ -7,8 +7,8 @@ const backend = new URLSearchParams(location.search).get('backend') ?? 'http://l
 view.onEnter(async (name) => {
   // The client comes from the backend, so that both are always of one version.
   const { connect } = await import(`${backend}/client.js`);
-  const client = connect(backend);
-  const rooms = client.rooms(`ws?user_id=${encodeURIComponent(name)}`, {
+  const client = connect(backend, { userId: name });
+  const rooms = client.rooms('ws', {
     onMessage: (_message, room) => {
       if (room !== undefined && room !== current?.name) view.addUnread(room);
     },

@@ -19,6 +19,7 @@ import type { Position } from '../live/subscription.ts';
 import type { Rooms } from '../rooms.ts';
 import type { QueryOf, Table, WriteOptions } from '../table.ts';
 import type { AnyTables, CreateOf, PatchOf, PutOf, RecordOf, Select, Selected } from '../table-types.ts';
+import { joinRoom, NOT_JOINED, type RoomOptions, type RoomState } from './room.ts';
 
 type Id = string | number;
 
@@ -144,29 +145,25 @@ export function useWrite<T>(table: Table<T>) {
   return useMemo(() => ({ ...writes, ...state }), [writes, state]);
 }
 
-/** Joins a room while the component is there. `onMessage` gets what comes; `members` needs `presence` of the connector. */
-export function useRoom(room: string, options: { readonly path?: string; onMessage?(data: unknown): void } = {}) {
+/** Joins a room while the component is there. `members` needs `presence` of the connector. */
+export function useRoom(room: string, options: RoomOptions & { readonly path?: string } = {}) {
   const client = useTablecast();
-  const { path = '/ws' } = options;
-  const onMessage = useRef(options.onMessage);
-  onMessage.current = options.onMessage;
+  const connector = options.connector ?? options.path;
+  const latest = useRef(options);
+  latest.current = options;
+  const [state, setState] = useState<RoomState>(NOT_JOINED);
   const rooms = useRef<Rooms>(undefined);
-  const [status, setStatus] = useState<Status>('connecting');
-  const [members, setMembers] = useState<readonly string[]>([]);
-  const [error, setError] = useState<TablecastError>();
   useEffect(() => {
-    const opened = client.rooms(path, {
-      onMessage: (data, from) => from === room && onMessage.current?.(data),
-      onPresence: (_room, found) => setMembers(found),
-      onStatus: setStatus,
-      onError: setError,
-    });
-    rooms.current = opened;
-    opened.join(room).catch(setError);
-    return () => opened.close();
-  }, [client, path, room]);
+    rooms.current = joinRoom(
+      client,
+      room,
+      { connector, onMessage: (data) => latest.current.onMessage?.(data) },
+      setState,
+    );
+    return () => rooms.current?.close();
+  }, [client, connector, room]);
   const send = useCallback((data: unknown) => rooms.current?.send(data), []);
-  return { status, members, error, send };
+  return { ...state, send };
 }
 
 /** Status of the live connection: `idle` while nothing is subscribed. */

@@ -1,7 +1,10 @@
 import { computed, onScopeDispose, type Ref, type ShallowRef, shallowRef, watchEffect } from 'vue';
+import type { Client } from '../client.ts';
 import { IDLE, type LiveSnapshot } from '../live/live-query.ts';
+import type { Rooms } from '../rooms.ts';
 import type { QueryOf, Table } from '../table.ts';
 import type { RecordOf, Select, Selected } from '../table-types.ts';
+import { joinRoom, NOT_JOINED, type RoomOptions, type RoomState } from './room.ts';
 
 type Id = string | number;
 
@@ -36,4 +39,21 @@ export function useLive<T, const S extends Select<T> = string>(
 export function useRecord<T>(table: Table<T>, id: Id): Readonly<Ref<RecordOf<T> | undefined>> {
   const snapshot = useLive(table, undefined, { id });
   return computed(() => snapshot.value.data[0] as RecordOf<T> | undefined);
+}
+
+/**
+ * Joins a room in a component or an effect scope, and leaves it with its end. `room` may be a function, which is followed: its
+ * value undefined joins none. `send` resolves with what flows return, or with undefined while there is no room.
+ */
+export function useRoom(client: object, room: string | (() => string | undefined), options: RoomOptions = {}) {
+  const state = shallowRef<RoomState>(NOT_JOINED);
+  let rooms: Rooms | undefined;
+  watchEffect(() => {
+    const name = typeof room === 'function' ? room() : room;
+    rooms?.close();
+    state.value = NOT_JOINED;
+    rooms = name === undefined ? undefined : joinRoom(client as Client, name, options, (next) => (state.value = next));
+  });
+  onScopeDispose(() => rooms?.close());
+  return { state: state as Readonly<ShallowRef<RoomState>>, send: (data: unknown) => rooms?.send(data) };
 }

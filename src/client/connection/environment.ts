@@ -1,5 +1,4 @@
 import type { SessionStorage } from '../auth/session-store.ts';
-import { TablecastError } from '../error.ts';
 import type { Overlay } from '../live/overlay.ts';
 import { MAX_PAUSE_MS } from './backoff.ts';
 
@@ -17,6 +16,9 @@ export interface SocketLike {
   terminate?(): void;
 }
 
+/** Opens a socket at a URL, with these subprotocols as offers. */
+export type SocketFactory = (url: string, protocols: string[]) => SocketLike;
+
 export type SocketClass = new (url: string, protocols?: string[]) => object;
 
 /** Token, or a function that returns one. `renew` is true when the last token was refused or expires soon. */
@@ -29,6 +31,8 @@ export interface ConnectOptions {
   readonly storage?: SessionStorage;
   /** Token or API key, or a function that returns one and is called before every request and connection. */
   readonly token?: TokenSource;
+  /** Name of the user in rooms, where the application has no `auth`. */
+  readonly userId?: string;
   /** WebSocket class; the global one, in Node before 22 that of the package `ws`. */
   readonly WebSocket?: SocketClass;
   /** True to use an event stream and POST without trying a WebSocket first. */
@@ -59,6 +63,7 @@ export interface Environment {
   readonly maxPause: number;
   readonly timeout: number;
   readonly eventStream: boolean;
+  readonly userId: string | undefined;
   readonly pingInterval: number;
   readonly linger: number;
   readonly optimistic: (() => Overlay) | undefined;
@@ -94,6 +99,7 @@ export function makeEnvironment(url: string | URL, options: ConnectOptions): Env
     maxPause: isLoopback(base.hostname) ? MAX_LOOPBACK_PAUSE_MS : MAX_PAUSE_MS,
     timeout,
     eventStream: options.eventStream === true,
+    userId: options.userId,
     pingInterval,
     linger,
     optimistic: options.optimistic,
@@ -108,14 +114,7 @@ type FoundClass = new (url: string, protocols?: string[]) => SocketLike;
 
 async function findSocketClass(given: SocketClass | undefined): Promise<FoundClass> {
   const found = given ?? (globalThis as { WebSocket?: SocketClass }).WebSocket;
-  if (found !== undefined) return found as FoundClass;
-  try {
-    // Node before 22 has no WebSocket.
-    return (await import('ws')).WebSocket as unknown as FoundClass;
-  } catch (cause) {
-    const message = 'There is no WebSocket here: pass one as the option WebSocket, or install the package ws.';
-    throw new TablecastError('NO_WEBSOCKET', message, { cause });
-  }
+  return (found ?? (await (await import('./node-socket.ts')).nodeSocketClass())) as FoundClass;
 }
 
 const CONNECTING = 0;

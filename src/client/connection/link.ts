@@ -1,6 +1,6 @@
 import { asError, TablecastError } from '../error.ts';
 import { delayBefore, onWake } from './backoff.ts';
-import { type Environment, listenForEnd, type SocketLike } from './environment.ts';
+import { type Environment, listenForEnd, type SocketFactory, type SocketLike } from './environment.ts';
 
 /** State of a connection or a subscription. `paused`: until the queued frames are processed. `waiting`: for the next attempt. */
 export type Status = 'connecting' | 'live' | 'waiting' | 'paused' | 'closed';
@@ -9,20 +9,19 @@ export type Status = 'connecting' | 'live' | 'waiting' | 'paused' | 'closed';
 export interface LinkHost {
   /** WebSocket URL of the next connection. */
   address(): string;
-  /** Class of the next connection; the environment's by default. */
-  socketClass?(): Promise<new (url: string, protocols?: string[]) => SocketLike>;
-  /** Milliseconds until a connection that does not open is given up; the environment's timeout by default. */
-  openTimeout?(): number;
+  /** Resolves with what opens the next connection. */
+  socketFactory(): Promise<SocketFactory>;
+  /** Milliseconds until a connection that does not open is given up. */
+  openTimeout(): number;
   /** Subprotocol that is offered with the token. */
-  readonly protocol?: string;
-  /** Message that the server replies to. Without it a silent connection is not checked. */
-  readonly ping?: string;
-  opened(): void;
+  readonly protocol: string;
+  /** Message that the server replies to. */
+  readonly ping: string;
   received(data: unknown): void;
   /** Called when the connection has ended. Sent messages may or may not have arrived. */
   lost(code: number, reason: string): void;
   /** Finds out why a connection was refused, as far as possible. */
-  explainRefusal?(): Promise<Refusal>;
+  explainRefusal(): Promise<Refusal>;
   status(status: Status): void;
   /** Called once at the end, with an error unless `close` was called. */
   ended(error?: TablecastError): void;
@@ -41,8 +40,8 @@ const BUSY = new Set([1008, 1013, 4429]);
 
 /**
  * WebSocket that reconnects: after growing pauses with full jitter, at once when the network or the window is back, with a
- * new token when the old one was refused. Pages do not receive the ping frames of the protocol, so that a link with `ping`
- * sends its own after a silence and reconnects when no message follows.
+ * new token when the old one was refused. Pages do not receive the ping frames of the protocol, so that a link sends its own
+ * after a silence and reconnects when no message follows.
  */
 export class Link {
   readonly #environment: Environment;
@@ -50,7 +49,7 @@ export class Link {
   /** Removes the listeners of the network and the window. */
   readonly #stopListening: () => void;
   #socket: SocketLike | undefined;
-  #isOpen = false;
+  /** Milliseconds since 1970; 0 while it is not open. */
   #openedAt = 0;
   #attempts = 0;
   /** Number of the current connection, so that events of former ones are ignored. */
@@ -68,10 +67,6 @@ export class Link {
     this.#stopListening = onWake(() => this.#wake());
   }
 
-  get isOpen(): boolean {
-    return this.#isOpen;
-  }
-
   get isClosed(): boolean {
     return this.#status === 'closed';
   }
@@ -84,7 +79,7 @@ export class Link {
   }
 
   send(data: string | Uint8Array): boolean {
-    if (!this.#isOpen || this.#socket?.readyState !== OPEN) return false;
+    if (this.#socket?.readyState !== OPEN) return false;
     this.#socket.send(data);
     return true;
   }
@@ -106,15 +101,14 @@ export class Link {
 
   async #open(generation: number): Promise<void> {
     try {
-      this.#watchSilence(generation, this.#host.openTimeout?.() ?? this.#environment.timeout);
-      const Socket = await (this.#host.socketClass ?? this.#environment.socketClass)();
+      this.#watchSilence(generation, this.#host.openTimeout());
+      const openSocket = await this.#host.socketFactory();
       const token = await this.#environment.token(this.#renew);
       if (generation !== this.#generation) return;
       this.#renew = false;
       const { protocol } = this.#host;
-      const offers = [protocol, token && `bearer.${token}`].filter((it) => it !== undefined && it !== '');
-      const address = this.#host.address();
-      this.#listen(offers.length === 0 ? new Socket(address) : new Socket(address, offers as string[]), generation);
+      const offers = token === undefined || token === '' ? [protocol] : [protocol, `bearer.${token}`];
+      this.#listen(openSocket(this.#host.address(), offers), generation);
     } catch (thrown) {
       if (generation !== this.#generation) return;
       const error = asError(thrown, 'NETWORK');
@@ -130,10 +124,8 @@ export class Link {
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => {
       if (generation !== this.#generation) return;
-      this.#isOpen = true;
       this.#openedAt = Date.now();
       this.#sawTraffic(generation);
-      this.#host.opened();
     };
     socket.onmessage = ({ data }) => {
       if (generation !== this.#generation) return;
@@ -148,8 +140,7 @@ export class Link {
   }
 
   #sawTraffic(generation: number): void {
-    if (this.#host.ping === undefined) clearTimeout(this.#silence);
-    else this.#watchSilence(generation, this.#environment.pingInterval, this.#host.ping);
+    this.#watchSilence(generation, this.#environment.pingInterval, this.#host.ping);
   }
 
   /** Sends a ping after this much silence, or ends the connection when the ping was sent already. */
@@ -163,7 +154,7 @@ export class Link {
   }
 
   async #handleEnd(code: number, reason: string): Promise<void> {
-    const wasOpen = this.#isOpen;
+    const wasOpen = this.#openedAt > 0;
     if (wasOpen && Date.now() - this.#openedAt > STABLE_AFTER_MS) this.#attempts = 0;
     this.#detach();
     if (wasOpen) this.#host.lost(code, reason);
@@ -174,7 +165,7 @@ export class Link {
       const error = new TablecastError(status === 401 ? 'UNAUTHORIZED' : 'FORBIDDEN', reason, { status });
       if (!this.#renew) return this.close(error);
     }
-    if (wasOpen || this.#host.explainRefusal === undefined) return this.#scheduleRetry({ busy: BUSY.has(code) });
+    if (wasOpen) return this.#scheduleRetry({ busy: BUSY.has(code) });
     // A page does not receive the status with which its WebSocket was refused.
     const generation = this.#generation;
     this.#setStatus('waiting');
@@ -200,14 +191,14 @@ export class Link {
   /** Reconnects at once when the network or the window is back. An open connection is checked by a ping. */
   #wake(): void {
     if (this.#status === 'waiting' && this.#timer !== undefined) this.connect();
-    else if (this.#isOpen && this.#host.ping !== undefined) this.#watchSilence(this.#generation, 0, this.#host.ping);
+    else if (this.#openedAt > 0) this.#watchSilence(this.#generation, 0, this.#host.ping);
   }
 
   #detach(): void {
     const socket = this.#socket;
     this.#generation++;
     this.#socket = undefined;
-    this.#isOpen = false;
+    this.#openedAt = 0;
     clearTimeout(this.#timer);
     clearTimeout(this.#silence);
     this.#timer = undefined;

@@ -22,9 +22,9 @@ export interface Ack {
   readonly replayed?: true;
 }
 
-/** Write as it is sent: PROTOCOL.md §7.6. */
+/** Write as it is sent (PROTOCOL.md §7.6), or a message to flows (§7.11), which the server does not recognize when it is repeated. */
 export interface WriteMessage {
-  readonly type: 'write';
+  readonly type: 'write' | 'send';
   readonly ref?: string | number;
 }
 
@@ -48,7 +48,7 @@ const IN_PROGRESS_DELAY_MS = 200;
 
 /**
  * Writes that are not acknowledged yet. When a connection ends, they are sent again over the next one with the same `ref`, in
- * the same order; the server executes each once.
+ * the same order; the server executes each once. Messages to flows are not sent twice.
  */
 export class Outbox {
   readonly #pending = new Map<string | number, PendingWrite>();
@@ -70,9 +70,10 @@ export class Outbox {
     return this.#pending.size;
   }
 
-  add(message: WriteMessage): Promise<Ack> {
+  /** `most`: writes that may be pending for this one. */
+  add(message: WriteMessage, most = this.#maxWrites): Promise<Ack> {
     const { ref = `${this.#prefix}-${++this.#lastRef}` } = message;
-    if (this.#pending.size >= this.#maxWrites || this.#pending.has(ref)) {
+    if (this.#pending.size >= most || this.#pending.has(ref)) {
       const code = this.#pending.has(ref) ? 'IDEMPOTENCY_IN_PROGRESS' : 'BUFFER_FULL';
       return Promise.reject(new TablecastError(code, `${this.#pending.size} writes wait for their answer.`));
     }
@@ -135,9 +136,9 @@ export class Outbox {
   /** Handles the loss of the connection. With `error`, caused by a sent message, sent writes are rejected instead of repeated. */
   lost(error?: TablecastError): void {
     for (const [ref, write] of [...this.#pending]) {
-      if (write.isSent && error !== undefined) {
+      if (write.isSent && (error !== undefined || write.message.type === 'send')) {
         this.#pending.delete(ref);
-        write.reject(error);
+        write.reject(error ?? new TablecastError('NETWORK', 'The connection was lost.'));
       }
       write.isSent = false;
     }

@@ -3,7 +3,8 @@ import type { Status } from '../connection/link.ts';
 import type { Ack, Envelope } from '../connection/outbox.ts';
 import { asError, closedError, type TablecastError } from '../error.ts';
 import { encode, type Query, tableSearch, takeOut, withSearch } from '../query.ts';
-import type { Channel, LiveConnection } from '../wire/connection.ts';
+import type { Channel } from '../wire/channel.ts';
+import type { LiveConnection } from '../wire/connection.ts';
 import type { ConnectionPool } from '../wire/pool.ts';
 import type { ChangeFrame, Frame, ReadyFrame, ResetFrame, TotalFrame } from './frames.ts';
 
@@ -134,11 +135,10 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
 
   #makeChannel(query: string, isList: boolean): Channel {
     return {
-      query,
       isList,
       start: () => {
-        if (this.#isPartial) return {};
-        return this.#position === undefined ? { snapshot: false } : { since: String(this.#position) };
+        if (this.#isPartial) return { query };
+        return { query, ...(this.#position === undefined ? { snapshot: false } : { since: String(this.#position) }) };
       },
       received: (frame) => this.#receive(frame as Frame<R>),
       lost: () => this.#interrupt(),

@@ -1,36 +1,13 @@
 import { delayBefore } from '../connection/backoff.ts';
-import { type Environment, type SocketLike, socketUrl } from '../connection/environment.ts';
+import { type Environment, type SocketFactory, socketUrl } from '../connection/environment.ts';
 import { Link, type Refusal, type Status } from '../connection/link.ts';
 import type { Ack, Envelope } from '../connection/outbox.ts';
 import { asError, closedError, problemError, TablecastError } from '../error.ts';
 import type { Frame } from '../live/frames.ts';
+import type { Channel, ConnectionHost } from './channel.ts';
 import { CommitBuffer } from './commit-buffer.ts';
 import type { WireMessage } from './messages.ts';
-import type { ConnectionWrites } from './writes.ts';
-
-/** Subscription as its connection sees it. */
-export interface Channel {
-  /** Address of the list or record below the application, with its query. */
-  readonly query: string;
-  /** True for a list, which has a transaction before the callbacks of other subscriptions are called for it. */
-  readonly isList: boolean;
-  /** Start of the subscription: `since`, `snapshot`, or nothing for the stored state. */
-  start(): { readonly since?: string; readonly snapshot?: boolean };
-  received(frame: Frame<unknown>): void;
-  /** Called when the connection is lost; the channel is subscribed again over the next one. */
-  lost(): void;
-  status(status: Status): void;
-  /** Called when another user is logged in: what is subscribed begins again. */
-  restart(): void;
-  /** Called once at the end, with an error unless the connection was closed on purpose. */
-  ended(error?: TablecastError): void;
-}
-
-/** Events of a connection. */
-export interface ConnectionHost {
-  status(status: Status): void;
-  ended(): void;
-}
+import type { ConnectionWrites, Sent } from './writes.ts';
 
 interface ChannelState {
   /** Id of the subscription on this connection; undefined while there is none. */
@@ -43,9 +20,6 @@ interface ChannelState {
 /** Subscriptions of one connection by the defaults of a server, until `hello` says it. */
 const MAX_SUBSCRIPTIONS = 100;
 const MAX_WRITES = 1000;
-/** Close codes of protocol errors, which would occur again if the message were sent again. */
-const FINAL_CLOSE_CODES = new Set([1002, 1003, 1007, 1009]);
-const FINAL_STATUSES = new Set([400, 401, 403, 414]);
 /** Milliseconds within which a WebSocket has to open before an event stream is tried. */
 const SOCKET_TIMEOUT_MS = 3_000;
 /** Failed WebSockets in a row after which one that worked before counts as blocked. */
@@ -54,8 +28,8 @@ const BLOCKED_AFTER = 3;
 const IDLE_MS = 1_000;
 
 /**
- * Connection of protocol v1 (PROTOCOL.md §7): all subscriptions and writes of a client over one WebSocket, or over an event
- * stream where WebSockets do not get through. After a reconnect each subscription resumes by its own position.
+ * Connection of protocol v1 (PROTOCOL.md §7): all subscriptions, rooms and writes of a client over one WebSocket, or over an
+ * event stream where WebSockets do not get through. After a reconnect each subscription resumes by its own position.
  */
 export class LiveConnection {
   readonly #environment: Environment;
@@ -80,17 +54,16 @@ export class LiveConnection {
   #status: Status = 'connecting';
   #idle: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(environment: Environment, client: string, host: ConnectionHost) {
+  constructor(environment: Environment, address: string, host: ConnectionHost) {
     this.#environment = environment;
-    this.#address = `${new URL('_/live', environment.base).href}?client=${encodeURIComponent(client)}`;
+    this.#address = address;
     this.#host = host;
     this.#link = new Link(environment, {
       protocol: 'tablecast.v1.json',
       ping: '{"type":"ping"}',
       address: () => socketUrl(this.#address),
-      socketClass: () => this.#socketClass(),
+      socketFactory: () => this.#socketFactory(),
       openTimeout: () => Math.min(this.#environment.timeout, this.#usesStream ? Infinity : SOCKET_TIMEOUT_MS),
-      opened: () => {},
       received: (data) => this.#receive(JSON.parse(String(data)) as WireMessage),
       lost: (code, reason) => this.#lost(code, reason),
       explainRefusal: () => this.#explainRefusal(),
@@ -104,6 +77,10 @@ export class LiveConnection {
     return this.#channels.size >= this.#maxChannels;
   }
 
+  get isLive(): boolean {
+    return this.#status === 'live';
+  }
+
   /** Opens a subscription now, or with the next connection. */
   attach(channel: Channel): void {
     clearTimeout(this.#idle);
@@ -112,11 +89,18 @@ export class LiveConnection {
     this.#subscribe(channel);
   }
 
-  /** Ends a subscription. The connection is closed when it has none for a second. */
-  detach(channel: Channel): void {
-    this.#leave(channel);
+  /** Ends a subscription; resolves when the server has confirmed it. The connection is closed when it has none for a second. */
+  detach(channel: Channel): Promise<void> {
+    const id = this.#leave(channel);
     this.#channels.delete(channel);
     this.#closeWhenIdle();
+    if (id === undefined || !this.#isGreeted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const handle = (message: WireMessage) =>
+        message.type === 'unsubscribed' ? resolve() : channel.handle?.(message);
+      // A room hears what was sent to it before the server has confirmed.
+      this.#byId.set(id, { ...channel, handle });
+    });
   }
 
   /** Subscribes again from the position of the channel, which learns the current position of the server by that. */
@@ -127,11 +111,20 @@ export class LiveConnection {
   }
 
   /** Resolves when the write is committed, exactly once even over lost connections. */
-  async write(table: string, envelope: Envelope, id?: string | number): Promise<Ack> {
+  write(table: string, envelope: Envelope, id?: string | number): Promise<Ack> {
+    return this.#request((writes) => writes.write(table, envelope, id));
+  }
+
+  /** Sends a message to the flows of a connector, at most once. `buffer`: messages that may wait for a connection. */
+  send(message: { readonly connector: string | undefined; readonly data: unknown }, buffer: number): Promise<Sent> {
+    return this.#request((writes) => writes.send(message, this.#isGreeted ? undefined : buffer));
+  }
+
+  async #request<V>(run: (writes: ConnectionWrites) => Promise<V>): Promise<V> {
     clearTimeout(this.#idle);
     this.#pendingWrites++;
     try {
-      return await (this.#writes ?? (await this.#openWrites())).write(table, envelope, id);
+      return await run(this.#writes ?? (await this.#openWrites()));
     } finally {
       this.#pendingWrites--;
       this.#closeWhenIdle();
@@ -160,16 +153,18 @@ export class LiveConnection {
     if (state === undefined || state.id !== undefined || !this.#isGreeted) return;
     state.id = ++this.#lastId;
     this.#byId.set(state.id, channel);
-    this.#send({ type: 'subscribe', id: state.id, query: channel.query, ...channel.start() });
+    this.#send({ type: 'subscribe', id: state.id, ...channel.start() });
   }
 
-  /** Forgets the id of a subscription, so that messages on their way for it reach nothing. */
-  #leave(channel: Channel): void {
+  /** Forgets the id of a subscription, and returns it: messages on their way for it reach nothing. */
+  #leave(channel: Channel): number | undefined {
     const state = this.#channels.get(channel);
-    if (state?.id === undefined) return;
-    this.#forget(state.id);
-    if (this.#isGreeted) this.#send({ type: 'unsubscribe', id: state.id });
-    state.id = undefined;
+    const id = state?.id;
+    if (id === undefined) return undefined;
+    this.#forget(id);
+    if (this.#isGreeted) this.#send({ type: 'unsubscribe', id });
+    (state as ChannelState).id = undefined;
+    return id;
   }
 
   #send(message: object): void {
@@ -177,16 +172,17 @@ export class LiveConnection {
   }
 
   #receive(message: WireMessage): void {
-    const { s, type } = message;
+    const { s, type, id } = message;
     if (s !== undefined) this.#buffer.take(message);
     else if (type === 'commit') this.#buffer.commit(message.tx, (id) => this.#byId.get(id)?.isList === true);
     else if (type === 'hello') this.#greet(message);
     else if (type === 'expiring') void this.#renewToken();
+    else if (/subscribed$/.test(type)) this.#hand(id as number, message, []);
     else if (!this.#writes?.answer(message) && type === 'error') this.#refuse(message);
   }
 
   #greet({ limits }: WireMessage): void {
-    this.#maxChannels = limits?.subscriptions ?? MAX_SUBSCRIPTIONS;
+    this.#maxChannels = limits?.subscriptions ?? this.#maxChannels;
     this.#isGreeted = true;
     this.#wasGreeted = true;
     this.#socketWorked ||= !this.#usesStream;
@@ -196,11 +192,14 @@ export class LiveConnection {
     if (this.#channels.size === 0) this.#link.ready();
   }
 
-  #hand(id: number, { type }: WireMessage, frames: readonly Frame<unknown>[]): void {
+  #hand(id: number, message: WireMessage, frames: readonly Frame<unknown>[]): void {
     const channel = this.#byId.get(id);
     if (channel === undefined) return;
-    if (type === 'ready') this.#opened(channel);
-    for (const frame of frames) channel.received(frame);
+    // A room has no snapshot, and is open at once.
+    if (message.type === (channel.handle ? 'subscribed' : 'ready')) this.#opened(channel);
+    if (channel.handle !== undefined) channel.handle(message);
+    else for (const frame of frames) channel.received?.(frame);
+    if (message.type === 'unsubscribed') this.#forget(id);
   }
 
   #forget(id: number): void {
@@ -215,10 +214,12 @@ export class LiveConnection {
   }
 
   /** Handles an error about a subscription: tries again where that may help, else ends it. */
-  #refuse({ id, problem }: WireMessage): void {
-    const channel = this.#byId.get(id as number);
-    const state = channel && this.#channels.get(channel);
-    if (channel === undefined || state === undefined) return;
+  #refuse(message: WireMessage): void {
+    const { id, ref, problem } = message;
+    if (id === undefined && ref === undefined) for (const channel of this.#channels.keys()) channel.handle?.(message);
+    const channel = this.#byId.get(id as number) as Channel;
+    const state = this.#channels.get(channel);
+    if (state === undefined) return;
     const error = problemError(problem);
     this.#forget(id as number);
     state.id = undefined;
@@ -240,42 +241,44 @@ export class LiveConnection {
   async #renewToken(): Promise<void> {
     if (!this.#environment.canRenew) return;
     const token = await this.#environment.token(true).catch(() => undefined);
-    if (token !== undefined) this.#send({ type: 'auth', token });
+    // A refused token ends nothing before the one that the server has.
+    if (token !== undefined) this.#send({ type: 'auth', token, ref: 'auth' });
   }
 
   #lost(code: number, reason: string): void {
     this.#isGreeted = false;
     this.#isStream = false;
-    this.#byId.clear();
-    this.#buffer.clear();
-    const error = new TablecastError('PROTOCOL', reason || `The connection was closed with ${code}.`);
-    this.#writes?.lost(FINAL_CLOSE_CODES.has(code) ? error : undefined);
+    this.#forgetAll();
+    this.#writes?.disconnected(code, reason);
     for (const [channel, state] of [...this.#channels]) {
       state.id = undefined;
       channel.lost();
     }
   }
 
+  #forgetAll(): void {
+    for (const { handle } of this.#byId.values()) handle?.({ type: 'unsubscribed' });
+    this.#byId.clear();
+    this.#buffer.clear();
+  }
+
   #setStatus(status: Status): void {
     this.#status = status;
-    this.#host.status(status);
+    this.#host.status?.(status);
     if (status !== 'connecting' && status !== 'waiting') return;
     for (const channel of [...this.#channels.keys()]) channel.status(status);
   }
 
   get #usesStream(): boolean {
-    return this.#isStream || this.#environment.eventStream;
+    return this.#isStream || this.#environment.eventStream || this.#host.socketFactory !== undefined;
   }
 
-  async #socketClass(): Promise<new (url: string, protocols?: string[]) => SocketLike> {
-    if (this.#usesStream) return this.#streamClass();
-    return this.#environment.socketClass().catch(() => this.#streamClass());
-  }
-
-  /** Loads what most pages do not need. */
-  async #streamClass(): Promise<new (url: string, protocols?: string[]) => SocketLike> {
-    const { streamSocketClass } = await import('./stream-socket.ts');
-    return streamSocketClass(this.#environment);
+  async #socketFactory(): Promise<SocketFactory> {
+    if (this.#host.socketFactory !== undefined) return this.#host.socketFactory();
+    const Socket = this.#usesStream ? undefined : await this.#environment.socketClass().catch(() => undefined);
+    if (Socket !== undefined) return (url, protocols) => new Socket(url, protocols);
+    const { StreamSocket } = await import('./stream-socket.ts');
+    return (url, protocols) => new StreamSocket(this.#environment, url, protocols);
   }
 
   async #openWrites(): Promise<ConnectionWrites> {
@@ -286,21 +289,22 @@ export class LiveConnection {
   }
 
   async #explainRefusal(): Promise<Refusal> {
-    const error = await import('./stream-socket.ts')
-      .then(({ probe }) => probe(this.#environment, this.#address))
-      .catch((thrown: unknown) => asError(thrown));
-    if (error !== undefined) {
-      const isFinal = FINAL_STATUSES.has(error.status) || (error.status === 404 && !this.#wasGreeted);
-      return { error, isFinal };
-    }
+    const refusal = { error: new TablecastError('NETWORK', 'The connection was refused.'), isFinal: false };
+    if (this.#host.socketFactory !== undefined) return refusal;
+    const found = await import('./stream-socket.ts').then(
+      ({ explainRefusal }) => explainRefusal(this.#environment, this.#address, this.#wasGreeted),
+      (thrown: unknown) => ({ error: asError(thrown), isFinal: false }),
+    );
+    if (found !== undefined) return found;
     this.#blocked++;
     this.#isStream = !this.#isStream && this.#blocked >= (this.#socketWorked ? BLOCKED_AFTER : 1);
-    return { error: new TablecastError('NETWORK', 'The connection was refused.'), isFinal: false };
+    return refusal;
   }
 
   #end(error: TablecastError | undefined): void {
     clearTimeout(this.#idle);
-    this.#host.ended();
+    this.#forgetAll();
+    this.#host.ended?.();
     this.#writes?.end(error ?? closedError());
     const channels = [...this.#channels.keys()];
     this.#channels.clear();

@@ -29,6 +29,12 @@ export interface WireMessage {
   readonly key?: string | number | null;
   readonly replayed?: true;
   readonly problem?: Problem;
+  /** Number of connections that a message to flows was sent to. */
+  readonly delivered?: number;
+  readonly room?: string;
+  /** Users in a room. */
+  readonly members?: readonly string[];
+  readonly user_id?: string;
   readonly limits?: { readonly subscriptions?: number };
 }
 

@@ -21,7 +21,11 @@ export class ConnectionPool {
     this.#open.set(client, open);
     const found = [...open].find(({ isFull }) => !isFull);
     if (found !== undefined) return found;
-    const made: LiveConnection = new LiveConnection(this.environment, client, {
+    const { base, userId } = this.environment;
+    const address = new URL('_/live', base);
+    address.searchParams.set('client', client);
+    if (userId !== undefined) address.searchParams.set('user_id', userId);
+    const made: LiveConnection = new LiveConnection(this.environment, address.href, {
       status: (status) => client === this.#client && this.#tell(status),
       ended: () => {
         open.delete(made);

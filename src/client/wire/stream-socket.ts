@@ -2,6 +2,7 @@ import { pause } from '../connection/backoff.ts';
 import type { Environment, SocketLike } from '../connection/environment.ts';
 import { EventStreamParser } from '../connection/event-stream.ts';
 import { request } from '../connection/http.ts';
+import type { Refusal } from '../connection/link.ts';
 import { asError, type TablecastError } from '../error.ts';
 
 const CONNECTING = 0;
@@ -13,18 +14,10 @@ const TOO_LARGE = 1009;
 const MAX_POSTPONED = 20;
 
 /**
- * Makes a class that speaks protocol v1 over an event stream and POST (PROTOCOL.md §7.1), and otherwise behaves as a
- * WebSocket: for networks that let no WebSocket through.
+ * Protocol v1 over an event stream and POST (PROTOCOL.md §7.1), for networks that let no WebSocket through. Otherwise it
+ * behaves as a WebSocket.
  */
-export function streamSocketClass(environment: Environment) {
-  return class extends StreamSocket {
-    constructor(url: string, protocols: readonly string[] = []) {
-      super(environment, url.replace(/^ws/, 'http'), protocols);
-    }
-  };
-}
-
-class StreamSocket implements SocketLike {
+export class StreamSocket implements SocketLike {
   binaryType = '';
   readyState = CONNECTING;
   onopen: SocketLike['onopen'] = null;
@@ -40,7 +33,7 @@ class StreamSocket implements SocketLike {
 
   constructor(environment: Environment, url: string, protocols: readonly string[]) {
     this.#environment = environment;
-    this.#url = url;
+    this.#url = url.replace(/^ws/, 'http');
     const token = protocols.find((name) => name.startsWith('bearer.'))?.slice(7);
     void this.#read(token).then(
       () => this.#end(ABNORMAL),
@@ -128,11 +121,25 @@ class StreamSocket implements SocketLike {
   }
 }
 
+/** Statuses of refusals that another attempt would meet as well. */
+const FINAL_STATUSES = new Set([400, 401, 403, 414]);
+
 /**
- * Finds out why a connection could not be opened, since a page does not receive the response to its WebSocket. Returns the
- * error that the server answers at this address, or undefined when it would open an event stream.
+ * Finds out why a connection could not be opened, since a page does not receive the response to its WebSocket. Undefined when
+ * the server would open an event stream at this address. `wasOpen`: the address has existed.
  */
-export async function probe(environment: Environment, address: string): Promise<TablecastError | undefined> {
+export async function explainRefusal(
+  environment: Environment,
+  address: string,
+  wasOpen: boolean,
+): Promise<Refusal | undefined> {
+  const error = await probe(environment, address);
+  if (error === undefined) return undefined;
+  return { error, isFinal: FINAL_STATUSES.has(error.status) || (error.status === 404 && !wasOpen) };
+}
+
+/** Returns the error of the server at this address, or undefined when it would open an event stream. */
+async function probe(environment: Environment, address: string): Promise<TablecastError | undefined> {
   const once = { ...environment, retryFor: 0, canRenew: false };
   const headers = { accept: 'text/event-stream' };
   try {

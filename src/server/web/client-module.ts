@@ -8,29 +8,35 @@ import { AppError } from '../../errors.ts';
 import { makeCompressHook } from '../content/compress-hook.ts';
 import { registerPageHeaders } from './page-headers.ts';
 
-/** Export name of the built client: a package resolves its own name. Beside it is the one that is a single file. */
+/** Export name of the built client: a package resolves its own name. Beside it are the files for pages. */
 const CLIENT = 'tablecast/client';
-const PAGE_CLIENT = 'client-page.js';
+
+/** A built file and its path: `/{app_id}/_/client.js`. */
+export interface ServedModule {
+  readonly path: string;
+  readonly file: 'client-page.js' | 'client-connector.js';
+}
 
 interface ClientModule {
   readonly text: string;
   readonly etag: string;
 }
 
-/** Serves the built client to pages without a build step, at these paths: `/{app_id}/client.js`. */
-export function registerClientModule(
+/** Serves the built client to pages without a build step. */
+export function registerClientModules(
   app: FastifyInstance,
-  paths: readonly string[],
+  served: readonly ServedModule[],
   compression: CompressionConfig,
   read = readClientModule,
 ): void {
-  let module: Promise<ClientModule | undefined> | undefined;
+  const modules = new Map<string, Promise<ClientModule | undefined>>();
   void app.register(async (scope) => {
     await registerPageHeaders(scope);
     scope.addHook('onSend', makeCompressHook(compression));
-    for (const path of paths) {
+    for (const { path, file } of served) {
       scope.get(path, async (request, reply) => {
-        module ??= read();
+        const module = modules.get(file) ?? read(file);
+        modules.set(file, module);
         const found = await module;
         if (found === undefined) throw new AppError('NOT_FOUND', 'The client has not been built.');
         reply.header('etag', found.etag).header('cache-control', 'no-cache');
@@ -42,10 +48,10 @@ export function registerClientModule(
   });
 }
 
-async function readClientModule(): Promise<ClientModule | undefined> {
+async function readClientModule(file: string): Promise<ClientModule | undefined> {
   try {
     const folder = dirname(createRequire(import.meta.url).resolve(CLIENT));
-    const text = await readFile(join(folder, PAGE_CLIENT), 'utf8');
+    const text = await readFile(join(folder, file), 'utf8');
     const tag = createHash('sha256').update(text).digest('base64url').slice(0, 16);
     // Weak, since the tag is the same with and without compression.
     return { text, etag: `W/"${tag}"` };
