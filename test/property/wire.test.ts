@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
 import { FoldClient, type FoldKind } from '../support/fold-client.ts';
+import { V1_KINDS } from '../support/v1-client.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 2);
 const FROM = JSON.parse(process.env.PROPERTY_FROM ?? '{}') as fc.Parameters<unknown>;
@@ -89,7 +90,7 @@ const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('stall' as const), client: fc.nat() }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('return' as const), client: fc.nat() }) },
 );
-const KINDS: readonly FoldKind[] = ['ws', 'sse', 'v1'];
+const KINDS: readonly FoldKind[] = ['ws', 'sse', ...V1_KINDS.map((kind) => `v1 ${kind}` as const)];
 
 /** What every query lists after each step: no other write comes before the lists are read. */
 interface Moment {
@@ -145,7 +146,8 @@ test('what clients fold is what GET answers, at every position that they have, o
   const plans = cases.chain(({ schema, query }) =>
     fc.record({
       schema: fc.constant(schema),
-      queries: fc.array(query, { minLength: 5, maxLength: 7 }),
+      // One for each way to be connected, and one more.
+      queries: fc.array(query, { minLength: KINDS.length, maxLength: KINDS.length + 1 }),
       rounds: fc.array(fc.array(step, { minLength: 8, maxLength: 16 }), { minLength: 2, maxLength: 3 }),
     }),
   );

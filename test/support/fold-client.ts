@@ -1,11 +1,11 @@
 import type { TestServer } from './app.ts';
 import type { Json } from './frames.ts';
 import { SseClient, type SseEvent } from './sse-client.ts';
-import { V1Client } from './v1-client.ts';
+import { V1Client, type V1Kind } from './v1-client.ts';
 import { WsClient } from './ws-client.ts';
 
-/** WebSocket and event stream of a table, and protocol v1. */
-export type FoldKind = 'ws' | 'sse' | 'v1';
+/** WebSocket and event stream of a table, and the ways to speak protocol v1. */
+export type FoldKind = 'ws' | 'sse' | `v1 ${V1Kind}`;
 
 interface Folded {
   readonly position: number;
@@ -93,7 +93,8 @@ export class FoldClient {
         [Symbol.dispose]: () => client.close(),
       };
     } else {
-      const client = await V1Client.open(`${server.origin}/my-app`);
+      const kind = this.#kind.slice(3) as V1Kind;
+      const client = await V1Client.open(`${server.origin}/my-app`, { kind });
       client.messages.each((message) => {
         for (const one of ofMessage(message)) this.#take(one);
       });
