@@ -1,15 +1,17 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import type { ConnectionOptions, NatsConnection as NatsClient } from '@nats-io/transport-node';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
+const DEFAULT_PORT = 4222;
 const CONNECT_TIMEOUT_MS = 5000;
 const MIN_RECONNECT_MS = 250;
 const MAX_RECONNECT_MS = 2000;
 /** Milliseconds between two checks that the server answers. */
 const PING_INTERVAL_MS = 5000;
-/** Bytes that the server may not have confirmed; what is published beyond that is lost. */
+/** Bytes that may wait for the socket; what is published beyond that is lost. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
-/** Bytes after which the server is asked to confirm. */
-const CONFIRMED_BYTES = 1024 * 1024;
+/** Bytes of a line of the protocol, of which INFO is the longest. */
+const MAX_LINE_BYTES = 64 * 1024;
+const LINE_END = Buffer.from('\r\n');
 
 export interface NatsOptions {
   /** `nats://user:password@host:port` or `tls://…`; several separated by commas are servers of one cluster. */
@@ -21,22 +23,22 @@ export interface NatsOptions {
 }
 
 /**
- * Connection to one subject of core NATS: messages are delivered at most once, and lost while it is away. It connects again by
- * itself.
+ * Connection to one subject of NATS by its core protocol: messages are delivered at most once, and lost while it is away. It
+ * connects again by itself.
  */
 export class NatsConnection {
   readonly #options: NatsOptions;
-  readonly #stop = new AbortController();
-  #client: NatsClient | undefined;
+  readonly #urls: readonly URL[];
+  #socket: Socket | undefined;
   #isConnected = false;
-  /** True once the connection was reported as lost, until it is back. */
-  #isAway = false;
-  #unconfirmed = 0;
-  #isConfirming = false;
+  #isClosed = false;
+  #attempt = 0;
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(options: NatsOptions) {
     this.#options = options;
-    void this.#run();
+    this.#urls = readUrls(options.url);
+    this.#connect();
   }
 
   get isConnected(): boolean {
@@ -45,124 +47,174 @@ export class NatsConnection {
 
   /** Sends a text; false when it certainly is not sent. */
   publish(text: string): boolean {
-    const client = this.#client;
-    if (!this.#isConnected || client === undefined || client.isClosed()) return false;
-    if (this.#unconfirmed > MAX_WAITING_BYTES) return false;
+    const socket = this.#socket;
+    if (!this.#isConnected || socket === undefined || socket.writableLength > MAX_WAITING_BYTES) return false;
     const bytes = Buffer.from(text);
-    client.publish(this.#options.subject, bytes);
-    this.#unconfirmed += bytes.length;
-    if (this.#unconfirmed > CONFIRMED_BYTES && !this.#isConfirming) void this.#confirm(client);
+    socket.cork();
+    socket.write(`PUB ${this.#options.subject} ${bytes.length}\r\n`);
+    socket.write(bytes);
+    socket.write(LINE_END);
+    process.nextTick(() => socket.uncork());
     return true;
   }
 
   close(): void {
-    this.#stop.abort();
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
     this.#isConnected = false;
-    void this.#client?.close();
+    const socket = this.#socket;
+    socket?.end(() => socket.destroy());
   }
 
-  async #confirm(client: NatsClient): Promise<void> {
-    const sent = this.#unconfirmed;
-    this.#isConfirming = true;
-    // What a lost connection had is lost.
-    await client.flush().catch(() => {});
-    this.#unconfirmed -= sent;
-    this.#isConfirming = false;
-  }
-
-  /** Connects. The client reconnects by itself; where it gives up, for instance after a refused login, another one begins. */
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    const { connect } = await import('@nats-io/transport-node');
-    for (let delay = MIN_RECONNECT_MS; !signal.aborted; delay = Math.min(2 * delay, MAX_RECONNECT_MS)) {
-      try {
-        const client = await connect(toConnectionOptions(this.#options.url));
-        await this.#use(client, () => {
-          delay = MIN_RECONNECT_MS;
-        });
-      } catch (error) {
-        this.#lost(error instanceof Error ? error.message : String(error));
-      }
-      await pause(delay, undefined, { signal, ref: false }).catch(() => {});
-    }
-  }
-
-  /** Uses a client until it is closed. Throws when it may not have the subject. */
-  async #use(client: NatsClient, onReady: () => void): Promise<void> {
-    this.#client = client;
-    const { subject, onMessage } = this.#options;
-    let refusal: Error | undefined;
-    client.subscribe(subject, {
-      callback: (error, message) => {
-        if (error === null) return onMessage(message.string());
-        refusal = error;
-        void client.close();
+  #connect(): void {
+    const url = this.#urls[this.#attempt++ % this.#urls.length] as URL;
+    const host = hostOf(url);
+    let reason = 'it did not answer';
+    const socket = connectTcp({ host, port: Number(url.port || DEFAULT_PORT), noDelay: true, keepAlive: true });
+    const late = setTimeout(() => socket.destroy(), CONNECT_TIMEOUT_MS).unref();
+    const session = new NatsSession(socket, url, {
+      ready: (current) => {
+        clearTimeout(late);
+        if (this.#isClosed) return;
+        this.#socket = current;
+        this.#attempt = 0;
+        this.#isConnected = true;
+        current.write(`SUB ${this.#options.subject} 1\r\n`);
+        this.#options.onState(true);
+      },
+      message: (text) => this.#options.onMessage(text),
+      failed: (why) => {
+        reason = why;
       },
     });
-    void this.#watch(client);
-    // The server has the subscription, or has refused it.
-    const subscribed = client.flush().then(
-      () => true,
-      () => false,
-    );
-    const isSubscribed = await Promise.race([subscribed, client.closed().then(() => false)]);
-    if (this.#stop.signal.aborted) return client.close();
-    if (isSubscribed) {
-      onReady();
-      this.#connected();
-    }
-    const error = await client.closed();
-    throw refusal ?? error ?? new Error(LOST);
-  }
-
-  async #watch(client: NatsClient): Promise<void> {
-    let reason = LOST;
-    for await (const status of client.status()) {
-      if (status.type === 'error') {
-        reason = status.error.message;
-        if (status.error.name === 'PermissionViolationError') void client.close();
-      } else if (status.type === 'staleConnection') reason = 'it did not answer';
-      else if (status.type === 'disconnect') {
-        this.#lost(reason);
-        reason = LOST;
-      } else if (status.type === 'reconnect') this.#connected();
-    }
-  }
-
-  #connected(): void {
-    if (this.#stop.signal.aborted || this.#isConnected) return;
-    this.#isConnected = true;
-    this.#isAway = false;
-    this.#options.onState(true);
+    socket.on('error', (error) => session.fail(error.message));
+    socket.once('close', () => {
+      clearTimeout(late);
+      session.end();
+      this.#lost(reason);
+    });
   }
 
   #lost(reason: string): void {
+    if (this.#isClosed) return;
+    const wasConnected = this.#isConnected;
     this.#isConnected = false;
-    if (this.#stop.signal.aborted || this.#isAway) return;
-    this.#isAway = true;
-    this.#options.onState(false, reason);
+    this.#socket = undefined;
+    if (wasConnected || this.#attempt === 1) this.#options.onState(false, reason);
+    const delay = Math.min(MIN_RECONNECT_MS * 2 ** Math.min(this.#attempt, 8), MAX_RECONNECT_MS);
+    this.#retry = setTimeout(() => this.#connect(), delay).unref();
   }
 }
 
-const LOST = 'the connection was lost';
+interface SessionEvents {
+  ready(socket: Socket): void;
+  message(text: string): void;
+  failed(reason: string): void;
+}
 
-function toConnectionOptions(text: string): ConnectionOptions {
-  const urls = text.split(',').map((url) => new URL(url.trim()));
-  const [{ username = '', password = '' } = {}] = urls;
-  const [user, pass] = [decodeURIComponent(username), decodeURIComponent(password)];
-  return {
-    servers: urls.map(({ host }) => host),
-    ...(user === '' ? {} : pass === '' ? { token: user } : { user, pass }),
-    ...(urls.some(({ protocol }) => protocol === 'tls:') ? { tls: {} } : {}),
-    name: 'tablecast',
-    noEcho: true,
-    timeout: CONNECT_TIMEOUT_MS,
-    pingInterval: PING_INTERVAL_MS,
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: MIN_RECONNECT_MS,
-    reconnectJitter: MAX_RECONNECT_MS - MIN_RECONNECT_MS,
-    reconnectJitterTLS: MAX_RECONNECT_MS - MIN_RECONNECT_MS,
-    // Names are looked up as the machine does it, with its file of hosts.
-    resolve: false,
+/** Connection from the greeting of the server to its end. */
+class NatsSession {
+  readonly #tcp: Socket;
+  readonly #url: URL;
+  readonly #events: SessionEvents;
+  #socket: Socket;
+  #bytes: Buffer = Buffer.alloc(0);
+  /** Bytes of the payload that is awaited; undefined while a line is. */
+  #payload: number | undefined;
+  #isGreeted = false;
+  #unanswered = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(tcp: Socket, url: URL, events: SessionEvents) {
+    this.#tcp = tcp;
+    this.#socket = tcp;
+    this.#url = url;
+    this.#events = events;
+    tcp.on('data', this.#take);
+  }
+
+  fail(reason: string): void {
+    this.#events.failed(reason);
+    this.#socket.destroy();
+    this.#tcp.destroy();
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+    if (this.#socket !== this.#tcp) this.#socket.destroy();
+  }
+
+  readonly #take = (bytes: Buffer): void => {
+    this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes]);
+    while (this.#next());
+    if (this.#payload === undefined && this.#bytes.length > MAX_LINE_BYTES) this.fail('it sent a line without an end');
   };
+
+  /** Handles the next line or payload; false when it is not complete. */
+  #next(): boolean {
+    const end = this.#payload ?? this.#bytes.indexOf(LINE_END);
+    if (end < 0 || this.#bytes.length < end + LINE_END.length) return false;
+    const text = this.#bytes.toString('utf8', 0, end);
+    this.#bytes = this.#bytes.subarray(end + LINE_END.length);
+    if (this.#payload === undefined) {
+      this.#line(text);
+    } else {
+      this.#payload = undefined;
+      this.#events.message(text);
+    }
+    return true;
+  }
+
+  #line(line: string): void {
+    const [word = ''] = line.split(' ', 1);
+    if (word === 'MSG') this.#payload = Number(line.slice(line.lastIndexOf(' ') + 1));
+    else if (word === 'PING') this.#socket.write('PONG\r\n');
+    else if (word === 'PONG') this.#ponged();
+    else if (word === '-ERR') this.fail(line.slice('-ERR '.length).replace(/^'|'$/g, ''));
+    else if (word === 'INFO' && !this.#isGreeted) this.#greet(line.slice('INFO '.length));
+  }
+
+  #greet(text: string): void {
+    this.#isGreeted = true;
+    const info = JSON.parse(text) as { readonly tls_required?: boolean };
+    if (this.#url.protocol === 'tls:' || info.tls_required === true) this.#secure();
+    else this.#introduce();
+  }
+
+  #secure(): void {
+    this.#tcp.off('data', this.#take);
+    const host = hostOf(this.#url);
+    const name = isIP(host) === 0 ? { servername: host } : {};
+    const secure = connectTls({ socket: this.#tcp, host, ...name }, () => this.#introduce());
+    secure.on('error', (error) => this.fail(error.message));
+    secure.on('data', this.#take);
+    this.#socket = secure;
+  }
+
+  /** Sends the credentials. The first PONG says that they are accepted. */
+  #introduce(): void {
+    const user = decodeURIComponent(this.#url.username);
+    const pass = decodeURIComponent(this.#url.password);
+    const credentials = user === '' ? {} : pass === '' ? { auth_token: user } : { user, pass };
+    const options = { verbose: false, pedantic: false, echo: false, lang: 'node', name: 'tablecast', ...credentials };
+    this.#socket.write(`CONNECT ${JSON.stringify(options)}\r\nPING\r\n`);
+  }
+
+  #ponged(): void {
+    this.#unanswered = 0;
+    if (this.#timer !== undefined) return;
+    this.#timer = setInterval(() => {
+      if (this.#unanswered++ > 1) this.fail('it did not answer a PING');
+      else this.#socket.write('PING\r\n');
+    }, PING_INTERVAL_MS).unref();
+    this.#events.ready(this.#socket);
+  }
+}
+
+function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, '');
+}
+
+function readUrls(text: string): readonly URL[] {
+  return text.split(',').map((url) => new URL(url.trim()));
 }
