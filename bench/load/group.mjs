@@ -19,6 +19,8 @@ const shared = Buffer.alloc(256 * 1024, MARK);
 export class Group {
   #options;
   #sockets = [];
+  /** Those that have been answered: opening thousands takes longer than the server waits for a sign of life. */
+  #ready = [];
   #pongs;
   #latency = false;
   #lost;
@@ -43,12 +45,12 @@ export class Group {
 
   async open() {
     const { count, kind, heartbeat } = this.#options;
+    if (kind === 'ws' && heartbeat) this.#startPongs();
     let next = 0;
     const worker = async () => {
       while (next < count) await this.#connect(next++);
     };
     await Promise.all(Array.from({ length: CONNECTING_AT_ONCE }, worker));
-    if (kind === 'ws' && heartbeat) this.#startPongs();
   }
 
   reset(latency) {
@@ -92,6 +94,7 @@ export class Group {
         }
         if (head.includes(expected)) {
           head = undefined;
+          this.#ready.push(socket);
           resolve();
         } else if (head.length > 4096 + 256 * greetings.length) {
           reject(new Error(`no ${expected} in: ${head.slice(0, 300)}`));
@@ -151,7 +154,7 @@ export class Group {
   #startPongs() {
     let slice = 0;
     this.#pongs = setInterval(() => {
-      for (let i = slice; i < this.#sockets.length; i += PONG_SLICES) this.#sockets[i].write(PONG);
+      for (let i = slice; i < this.#ready.length; i += PONG_SLICES) this.#ready[i].write(PONG);
       slice = (slice + 1) % PONG_SLICES;
     }, PONG_EVERY_MS / PONG_SLICES);
   }

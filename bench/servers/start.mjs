@@ -1,7 +1,11 @@
 // Starts the two kinds of server behind one shape: {name, port, pid, child, write(kind), stop()}.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { CORE_OF_SERVER, findPort, startNode, stopNode, waitFor200 } from '../lib/process.mjs';
 
@@ -96,7 +100,7 @@ const ROUTES = `export const routes = {
 
 /**
  * `options`: rooms (a connector with them), config (further lines of config.yaml; Tablecast only), listCache (limits.list_cache; Tablecast only), pageMax (limits.page_max; Tablecast only), subscriptions (limits.subscriptions; Tablecast only), messages, notes and products to seed, synchronous, bare, batch and log (baseline only), collect (start with --expose-gc), secret
- * (of tokens, for tables with rules; Tablecast only).
+ * (of tokens, for tables with rules; Tablecast only), lines ({count, make}: records that `tablecast import` writes before the start; Tablecast only).
  */
 export async function startHandwritten(options = {}) {
   const dir = makeDir();
@@ -138,6 +142,7 @@ export async function startTablecast(options = {}) {
     const child = startServer([CLI, 'start', app], options);
     return { port, child };
   };
+  if (options.lines !== undefined) await importLines(app, dir, options.lines);
   const server = await start({ name: 'Tablecast', dir, open, listQuery: 'title==', heartbeat: true });
   await post(server, 'Message', options.messages ?? 0, (i) => makeSeed(`msg-${i}`, 'Hello', `seed ${i}`));
   await post(server, 'Note', options.notes ?? 0, (i) =>
@@ -147,6 +152,22 @@ export async function startTablecast(options = {}) {
   await post(server, 'Author', products === 0 ? 0 : AUTHORS, makeAuthor);
   await post(server, 'Product', products, makeProduct);
   return server;
+}
+
+/** Writes records with `tablecast import`, several times faster than requests. */
+async function importLines(app, dir, { count, make }) {
+  const file = join(dir, 'Line.ndjson');
+  const lines = function* () {
+    for (let i = 0; i < count; i++) yield `${JSON.stringify(make(i))}\n`;
+  };
+  await pipeline(Readable.from(lines()), createWriteStream(file));
+  writeFileSync(join(app, 'config.yaml'), makeConfig(0, {}));
+  const child = spawn(process.execPath, [CLI, 'import', file, app, '--table', 'Line'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const [code] = await once(child, 'exit');
+  rmSync(file);
+  if (code !== 0) throw new Error(`tablecast import ended with ${code}`);
 }
 
 export function startServer(args, options) {
