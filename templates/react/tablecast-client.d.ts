@@ -45,4 +45,5 @@ interface AppTables {
 /** Types of the application: `connect<App>(url)`. */
 export interface App {
   readonly $tables: AppTables;
+  readonly $rooms: never;
 }
