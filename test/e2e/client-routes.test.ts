@@ -158,15 +158,6 @@ describe('helpers for routes in code', () => {
     await expect(failing?.ended).rejects.toMatchObject({ code: 'CALLBACK_FAILED' });
   });
 
-  test('a request right after the end of a stream has a connection of its own', async () => {
-    await using server = await startServer(routesApp(ROUTES));
-    for (let n = 0; n < 300; n++) {
-      const stream = await fetch(`${server.url('').replace(/\/$/, '')}/ticks`);
-      expect(await stream.text()).toContain('"n":2');
-      expect((await fetch(`${server.url('').replace(/\/$/, '')}/hello`)).status).toBe(200);
-    }
-  });
-
   test('$sse waits for a server that is away', async () => {
     await using server = await startServer(routesApp(ROUTES));
     const events: unknown[] = [];
