@@ -49,7 +49,7 @@ async function follow<T>({ app, path, data, error }: Followed<T>, closed: AbortC
       await readEventSource<T>(environment, urlOf(app, path), { onMessage, reconnect: false }, closed);
     } catch (thrown) {
       const { status } = thrown as TablecastError;
-      const mayRenew = status === 401 && !renew;
+      const mayRenew: boolean = status === 401 && !renew;
       error.value = mayRenew ? undefined : (thrown as TablecastError);
       if (status === 401 && renew) askForLogin(app);
       if (REFUSED.has(status) && !mayRenew) return;
