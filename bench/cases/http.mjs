@@ -1,8 +1,9 @@
 // Requests per second and latency of the five handlers, 64 connections, against the hand-written ones.
 import { measureFlush, SHORTEST_FLUSH } from '../lib/disk.mjs';
+import { runRound } from '../lib/load.mjs';
 import { atLeast, atMost, compare, inEitherOrder, interleave } from '../lib/rounds.mjs';
 import { median } from '../lib/stats.mjs';
-import { parentDir, startHandwritten, TITLES } from '../servers/start.mjs';
+import { parentDir, startHandwritten } from '../servers/start.mjs';
 
 const CONNECTIONS = 64;
 const IDS = 5000;
@@ -54,17 +55,12 @@ function measure(bench, servers, { kind, target }) {
   const { ours, normal } = servers;
   const sides = target === undefined ? servers : { ours, normal };
   return interleave(sides, bench.quick ? 2 : 3, (server, round, name) =>
-    bench.http.call('run', {
-      port: server.port,
+    runRound(bench, server, {
+      round,
       connections: CONNECTIONS,
-      ms: bench.quick ? 250 : 1500,
-      // The first round also lets the compiler of each server see its code.
-      warmupMs: round === 0 ? (bench.quick ? 400 : 1500) : 0,
       kind,
       ids: IDS,
-      titles: TITLES,
       prefix: `${kind}-${name}-${round}-${Date.now()}`,
-      listQuery: server.listQuery,
     }),
   );
 }

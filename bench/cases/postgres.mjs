@@ -1,10 +1,10 @@
 // PostgreSQL as store: one server against handlers written by hand with `pg`, against the embedded store, and with a second
 // server beside it. All servers share one core, the database has no core of its own.
 import { createConnection } from 'node:net';
+import { runRound } from '../lib/load.mjs';
 import { atLeast, atMost, compare, inEitherOrder, interleave } from '../lib/rounds.mjs';
 import { median } from '../lib/stats.mjs';
 import { createDatabase, findObstacle, startByHand, startOnPostgres } from '../servers/postgres.mjs';
-import { TITLES } from '../servers/start.mjs';
 
 const CONNECTIONS = 64;
 const IDS = 5000;
@@ -63,16 +63,7 @@ function measure(bench, servers, { kind }) {
   const { ours, embedded, transaction } = servers;
   const sides = kind === 'put' ? servers : { ours, embedded, transaction };
   return interleave(sides, bench.quick ? 2 : 3, (server, round) =>
-    bench.http.call('run', {
-      port: server.port,
-      connections: CONNECTIONS,
-      ms: bench.quick ? 250 : 1500,
-      warmupMs: round === 0 ? (bench.quick ? 400 : 1500) : 0,
-      kind,
-      ids: IDS,
-      titles: TITLES,
-      listQuery: server.listQuery,
-    }),
+    runRound(bench, server, { round, connections: CONNECTIONS, kind, ids: IDS }),
   );
 }
 
