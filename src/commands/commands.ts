@@ -9,7 +9,7 @@ export interface Command {
   /** Further advice for `--help`. */
   readonly details?: string;
   readonly options: readonly OptionName[];
-  /** What an option means for this command, where it differs from what it means for others. */
+  /** Meanings of options that this command understands in its own way. */
   readonly meanings?: Readonly<Partial<Record<OptionName, string>>>;
   /** Without the name of the program. */
   readonly examples: readonly string[];

@@ -133,7 +133,7 @@ export function parseArguments(args: readonly string[], allowed: readonly Option
 }
 
 const ALLOW_DESTRUCTIVE = '--allow-destructive';
-/** What `--host` without an address means. */
+/** Value of `--host` without an address. */
 const ALL_ADDRESSES = '0.0.0.0';
 
 /** Attaches the word after an option as its value, where it may have none: the library has no such options. */

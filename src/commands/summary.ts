@@ -15,7 +15,7 @@ interface BannerRow {
   readonly text: string;
 }
 
-/** What a banner describes of a server. */
+/** Members of a server that its banner describes. */
 export type BannerServer = Pick<RunningServer, 'url' | 'networkUrls' | 'consoleUrl' | 'apps'>;
 
 /** The banner at a terminal: what one can open first, then the tables. */

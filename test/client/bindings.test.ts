@@ -87,7 +87,7 @@ test.each([
   client.close();
 });
 
-/** What a binding shows of a room. */
+/** State of a room as a binding shows it. */
 interface ShownRoom {
   state(): RoomState;
   send(data: unknown): Promise<unknown> | undefined;

@@ -3,7 +3,7 @@ import type { Status } from '../connection/link.ts';
 import type { TablecastError } from '../error.ts';
 import type { Rooms } from '../rooms.ts';
 
-/** What a binding shows of a room. */
+/** State of a room as a binding shows it. */
 export interface RoomState {
   /** `closed` after an error that has ended the membership. */
   readonly status: Status;

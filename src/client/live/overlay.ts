@@ -31,7 +31,7 @@ export interface OverlaidQuery<R> {
   catchUp(): void;
 }
 
-/** What a query asks for. */
+/** Records and order that a query asks for. */
 export interface QueryAddress {
   readonly table: string;
   /** Record that the query is for; undefined for a list. */

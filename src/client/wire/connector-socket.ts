@@ -66,7 +66,7 @@ class ConnectorSocket implements SocketLike {
     const target = isLeft ? [...this.#ids].find(([, known]) => known === id)?.[0] : room;
     if (isLeft || type === 'subscribe') {
       if (!isLeft) this.#ids.set(room, id);
-      // What is sent to all comes without asking for it.
+      // Messages to all clients come without asking for them.
       if (target === undefined) this.#emit({ type: `${type}d`, id });
       else this.#write({ type: isLeft ? 'leave_room' : 'join_room', room: target, ref: id });
     } else if (type === 'ping') {
@@ -97,7 +97,7 @@ class ConnectorSocket implements SocketLike {
     const { type, room, ref, code = 'FORBIDDEN', message: detail } = frame;
     const id = this.#ids.get(room);
     const isAnswer = ref !== undefined;
-    // What was sent to the room before the answer is for it still.
+    // Messages to the room that were sent before the answer are still for it.
     if (type === 'left' && id === ref) this.#ids.delete(room);
     const types: Readonly<Record<string, string>> = {
       joined: 'subscribed',

@@ -3,7 +3,7 @@ import type { ImportBatch, ImportRow, RefusedRow } from '../../resources/transfe
 import type { TablePlan } from '../../schema/plan.ts';
 import { countOf, ProgressLine } from './progress.ts';
 
-/** What an interrupted command prints. */
+/** Printed by an interrupted command. */
 export const INTERRUPTED = 'Interrupted: run the same command again, and it continues where it stopped.';
 
 /** Records of one transaction. */
