@@ -84,8 +84,9 @@ inBrowser('the console without a mouse', (browser) => {
     await page.mouse.move(grip.x + 83, grip.y + 5, { steps: 4 });
     await page.mouse.up();
     const width = async () => (await cell(page, 0, 'title').boundingBox())?.width;
+    // The grid draws with the next frame of the page.
+    await expect.poll(width).toBeGreaterThan(280);
     const wide = await width();
-    expect(wide).toBeGreaterThan(280);
     await page.reload();
     await isLive(page);
     expect([await width(), await head('kind').count()]).toEqual([wide, 0]);
