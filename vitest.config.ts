@@ -8,8 +8,8 @@ export default defineConfig({
     exclude: ['test/interop/**', 'test/site/**', '**/node_modules/**'],
     // The built program runs as it is: nothing of it is to be transformed again.
     server: { deps: { external: [/\/dist\//] } },
-    // Two cores: black-box tests start processes of their own.
-    maxWorkers: 2,
+    // Two cores: a third worker has them while the others wait for processes and sockets.
+    maxWorkers: 3,
     sequence: { sequencer: LongFirst },
     // Of some black-box tests the servers then run where their lines are counted.
     env: process.argv.includes('--coverage') ? { TEST_IN_PROCESS: '1' } : {},
