@@ -3,6 +3,9 @@ import { quote } from '../sql/names.ts';
 import type { PgStatement } from '../sql/params.ts';
 import { type Param, readInteger, readTime } from '../sql/types.ts';
 import type { PgAddress } from './address.ts';
+import { BurstQuery, type PgResult, type PgRows } from './burst-query.ts';
+
+export type { PgResult, PgRows };
 
 const CONNECT_TIMEOUT_MS = 5000;
 /** Milliseconds for which a statement may run. Without a bound, a slow list would never give its connection back. */
@@ -23,7 +26,7 @@ const PARSERS = new Map<number, (text: string) => unknown>([
 ]);
 
 const keepText = (text: string) => text;
-const types = { getTypeParser: (oid: number) => PARSERS.get(oid) ?? keepText };
+const parserOf = (oid: number) => PARSERS.get(oid) ?? keepText;
 
 /** Statements that a session keeps prepared. */
 const MAX_STATEMENTS = 500;
@@ -49,17 +52,6 @@ class StatementNames {
     this.#names.set(sql, name);
     return name;
   }
-}
-
-/** Rows as arrays of cells. */
-export type PgRows = readonly (readonly unknown[])[];
-
-export interface PgResult {
-  readonly rows: PgRows;
-  /** Number of rows that were written. */
-  readonly count: number;
-  /** First word of the server's answer: a COMMIT of a failed transaction is answered with ROLLBACK. */
-  readonly command: string;
 }
 
 /** Runs a statement outside of a transaction. */
@@ -90,7 +82,6 @@ export class PgSession {
     const client = new pg.Client({
       connectionString: address.url,
       pipeline: true,
-      types: types as never,
       application_name: 'tablecast',
       keepAlive: true,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -128,19 +119,27 @@ export class PgSession {
 
   /** Sends a statement; resolves with its answer. Statements of one session are executed in order. */
   async send(sql: string, params: readonly Param[] = []): Promise<PgResult> {
+    return (await this.burst([{ sql, params }]))[0] as PgResult;
+  }
+
+  async run(statement: PgStatement): Promise<PgResult> {
+    return (await this.burst([statement]))[0] as PgResult;
+  }
+
+  /**
+   * Sends statements that are answered together. Rejects with the error of the first one that fails; those after it are not
+   * executed, and a transaction that was open stays open.
+   */
+  async burst(statements: readonly PgStatement[]): Promise<readonly PgResult[]> {
     this.#pending++;
+    const named = statements.map(({ sql, params }) => ({ sql, params, name: this.#names.of(sql) }));
     try {
-      const name = this.#names.of(sql);
-      const values = params as unknown[];
-      const result = await this.#client.query({ text: sql, values, rowMode: 'array', ...(name && { name }) });
-      return { rows: result.rows as PgRows, count: result.rowCount ?? 0, command: result.command };
+      return await new Promise((resolve, reject) => {
+        this.#client.query(new BurstQuery(named, { parserOf, resolve, reject }) as unknown as pg.Submittable);
+      });
     } finally {
       this.#pending--;
     }
-  }
-
-  run({ sql, params }: PgStatement): Promise<PgResult> {
-    return this.send(sql, params);
   }
 
   /** Sends statements that have no parameters. */

@@ -1,13 +1,21 @@
 import type { FieldPlan, TablePlan } from '../../../schema/plan.ts';
 import { isBulk } from '../../rows/write.ts';
 import type { RecordKey } from '../../store.ts';
-import type { PgSession } from '../database/session.ts';
+import type { PgRows, PgSession } from '../database/session.ts';
 import type { PgStatement } from '../sql/params.ts';
 import { Burst } from './burst.ts';
 import type { CommitGroup, CommittedTable } from './commit.ts';
 import { findOutcomes, type StoredOutcomes } from './idempotency.ts';
 import type { OverlayTable } from './overlay.ts';
 import { collectIds, collectReferred } from './written-keys.ts';
+
+export const BEGIN: PgStatement = { sql: 'BEGIN', params: [] };
+
+/** Statement that reads, and what is done with its rows. */
+interface Read {
+  readonly statement: PgStatement;
+  take(rows: PgRows): void;
+}
 
 export interface CommitRowsOptions {
   readonly session: PgSession;
@@ -42,7 +50,7 @@ export class CommitRows {
   async begin(): Promise<void> {
     if (this.isOpen) return;
     this.isOpen = true;
-    await this.#options.session.send('BEGIN');
+    await this.#options.session.run(BEGIN);
   }
 
   /** Reads the records that the groups write, and the outcomes under their keys, in one round trip. */
@@ -56,29 +64,42 @@ export class CommitRows {
     const referred = collectReferred(writes);
     if (keys.length === 0 && ids.size === 0 && referred.size === 0 && !hasBulk) return;
     this.isOpen = true;
-    const sent: Promise<unknown>[] = [session.send('BEGIN')];
-    if (keys.length > 0) sent.push(this.#readOutcomes(keys));
+    const reads: Read[] = [];
+    if (keys.length > 0) reads.push(this.#readOutcomes(keys));
     // In one order of tables in every commit, so that no two wait for each other.
     const ordered = [...ids].sort(([a], [b]) => this.tableOf(a).id - this.tableOf(b).id);
-    for (const [plan, wanted] of ordered) sent.push(this.load(plan, wanted));
+    for (const [plan, wanted] of ordered) reads.push(this.#readRecords(plan, wanted, 'lock'));
     for (const [plan, wanted] of referred) {
       const written = new Set(ids.get(plan));
       const others = [...wanted].filter((key) => !written.has(key));
-      if (others.length > 0) sent.push(this.load(plan, others, 'share'));
+      if (others.length > 0) reads.push(this.#readRecords(plan, others, 'share'));
     }
-    await settleAll(sent);
+    const [, ...answers] = await session.burst([BEGIN, ...reads.map(({ statement }) => statement)]);
+    for (const [index, { rows }] of answers.entries()) reads[index]?.take(rows);
   }
 
   async load(plan: TablePlan, ids: readonly RecordKey[], lock: 'lock' | 'share' = 'lock'): Promise<void> {
-    await this.find(plan, this.tableOf(plan).table[lock](ids));
-    const overlay = this.#options.overlayOf(plan);
-    for (const id of ids) overlay.load(id, undefined);
+    const { statement, take } = this.#readRecords(plan, ids, lock);
+    take((await this.#options.session.run(statement)).rows);
+  }
+
+  #readRecords(plan: TablePlan, ids: readonly RecordKey[], lock: 'lock' | 'share'): Read {
+    const take = (rows: PgRows) => {
+      this.#keep(plan, rows);
+      const overlay = this.#options.overlayOf(plan);
+      for (const id of ids) overlay.load(id, undefined);
+    };
+    return { statement: this.tableOf(plan).table[lock](ids), take };
   }
 
   /** Reads records and returns their keys. */
   async find(plan: TablePlan, statement: PgStatement): Promise<RecordKey[]> {
+    return this.#keep(plan, (await this.#options.session.run(statement)).rows);
+  }
+
+  /** Puts records that were read into the overlay, and returns their keys. */
+  #keep(plan: TablePlan, rows: PgRows): RecordKey[] {
     const { table } = this.tableOf(plan);
-    const { rows } = await this.#options.session.run(statement);
     const overlay = this.#options.overlayOf(plan);
     return rows.map((cells) => {
       const key = cells[table.keyIndex] as RecordKey;
@@ -128,11 +149,13 @@ export class CommitRows {
     for (const cells of rows) this.#holders.push({ plan, id: cells[table.keyIndex] as RecordKey, cells });
   }
 
-  async #readOutcomes(keys: readonly string[]): Promise<void> {
-    const { rows } = await this.#options.session.run(findOutcomes(keys, this.#options.now));
-    for (const [key, hash, base, outcomes] of rows as [string, string, number, string][]) {
-      this.stored.set(key, { hash, base, outcomes });
-    }
+  #readOutcomes(keys: readonly string[]): Read {
+    const take = (rows: PgRows) => {
+      for (const [key, hash, base, outcomes] of rows as readonly [string, string, number, string][]) {
+        this.stored.set(key, { hash, base, outcomes });
+      }
+    };
+    return { statement: findOutcomes(keys, this.#options.now), take };
   }
 }
 

@@ -9,9 +9,10 @@ import type { PgResult, PgSession } from '../database/session.ts';
 import type { WriterSession } from '../database/writer-session.ts';
 import type { PgPositions } from '../log/issued-positions.ts';
 import type { LogTail } from '../log/tail.ts';
+import type { PgStatement } from '../sql/params.ts';
 import type { Burst } from './burst.ts';
 import { Attempt, type AttemptOptions, type CommitGroup, type CommittedTable } from './commit.ts';
-import { settleAll } from './commit-rows.ts';
+import { BEGIN, settleAll } from './commit-rows.ts';
 import { finalResults, type GroupResult, type KeptOutcomes } from './idempotency.ts';
 
 /** Attempts to commit groups together, after which each is committed alone. */
@@ -205,28 +206,25 @@ export class PgCommits {
     const batch = randomBytes(8).readBigInt64BE().toString();
     const at = clock === undefined ? null : clock() * 1000;
     tail.hold(batch);
-    const sent: Promise<PgResult>[] = [];
-    if (!isOpen) sent.push(session.send('BEGIN'));
-    const taken = session.send('SELECT prev, base FROM take($1, $2)', [burst.count, at]);
-    sent.push(taken);
-    for (const statement of burst.statements) sent.push(session.run(statement));
+    const statements: PgStatement[] = isOpen ? [] : [BEGIN];
+    const place = statements.push({ sql: 'SELECT prev, base FROM take($1, $2)', params: [burst.count, at] }) - 1;
+    statements.push(...burst.statements);
     if (burst.changes.length > 0) {
-      sent.push(session.run(burst.entries(batch, this.#options.version)));
+      statements.push(burst.entries(batch, this.#options.version));
       const { startSeq } = positions;
-      if (startSeq !== undefined) {
-        sent.push(session.send(SAVE_GAP, [startSeq]));
-      }
+      if (startSeq !== undefined) statements.push({ sql: SAVE_GAP, params: [startSeq] });
     }
+    const written = session.burst(statements);
+    // Executed also where a statement has failed, as a ROLLBACK: the lock of the order does not wait for this server.
     const committed = session.send('COMMIT');
-    sent.push(committed);
     try {
-      await settleAll(sent);
+      await settleAll([written, committed]);
     } catch (error) {
       if (!isAway(error) && session.failure === undefined) throw error;
       const base = await this.#lookUp(session, burst, batch, error);
       return { prev: base, base };
     }
-    const [prev, base] = (await taken).rows[0] as [number, number];
+    const [prev, base] = ((await written)[place] as PgResult).rows[0] as [number, number];
     return { prev, base };
   }
 
