@@ -43,6 +43,18 @@ describe('a rule', () => {
     (text) => expect(bind(text, ANONYMOUS_INPUT)).toBe(false),
   );
 
+  test.each(['true', 'public', 'editor | everyone', '!anyone'])(
+    '%s does not take a word for everyone as a role',
+    (text) =>
+      expect(() => parse(text)).toThrow(
+        /is no role: authenticated is for all callers who are logged in, @export\(public: …\)/,
+      ),
+  );
+
+  test.each(['false', 'none', 'editor & nobody'])('%s does not take a word for no one as a role', (text) =>
+    expect(() => parse(text)).toThrow(/is no role: an action without a rule is for admins only/),
+  );
+
   test('becomes a filter with the caller in it', () => {
     const path = expect.objectContaining({ name: 'title' });
     expect(bind('title==$auth.sub')).toEqual({ type: 'compare', path, op: 'eq', value: 'ada' });

@@ -104,6 +104,12 @@ function claimsOf(operands: readonly RuleOperand[]): ClaimPath[] {
   return operands.flatMap((operand) => ('claim' in operand ? [operand.claim] : []));
 }
 
+/** Words that are not taken for roles: whether they mean everyone, or no one. */
+const NO_ROLES: ReadonlyMap<string, boolean> = new Map([
+  ...['true', 'public', 'anyone', 'everyone', 'everybody'].map((word) => [word, true] as const),
+  ...['false', 'null', 'none', 'nobody'].map((word) => [word, false] as const),
+]);
+
 class RuleParser extends TermParser<Rule> {
   readonly #subject: RuleSubject;
   /** Relations that lead to the table. */
@@ -169,8 +175,18 @@ class RuleParser extends TermParser<Rule> {
     const { table } = this.#subject;
     if (first !== name && table !== undefined && relationNamed(table, first) !== undefined)
       throw this.reader.error(`expected a comparison after ${name}, such as ${name}==$auth.sub`, start);
+    if (NO_ROLES.has(name)) throw this.#notARole(name, start);
     if (/^[A-Za-z_][\w.:@/-]{0,127}$/.test(name)) return { type: 'role', name };
     throw this.reader.error('a role is a word of letters, digits and _ . : @ / -', start);
+  }
+
+  /** Words that are meant for everyone or for no one would be roles that no token has. */
+  #notARole(name: string, start: number): Error {
+    const forAll = this.#subject.table === undefined ? 'anyone, alone,' : '@export(public: …)';
+    const hint = NO_ROLES.get(name)
+      ? `authenticated is for all callers who are logged in, ${forAll} for all others too`
+      : 'an action without a rule is for admins only';
+    return this.reader.error(`"${name}" is no role: ${hint}`, start);
   }
 
   #claim(claim: ClaimPath, rest: { operator: QueryOperator; operands: readonly RuleOperand[]; start: number }): Rule {
