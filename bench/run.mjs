@@ -21,6 +21,7 @@ const CASES = [
   'whole-lists',
   'filters',
   'rules',
+  'checks',
   'windows',
   'totals',
   'postgres',

@@ -94,6 +94,17 @@ export const makers = {
       return makeWrite(`PUT /my-app/Line/line-${rooms}-${i}`, body);
     };
   },
+  /** Entries that refer to another owner each time. */
+  entry: ({ table, ids, owners }) => {
+    let i = 0;
+    let round = 0;
+    return () => {
+      i = (i + 1) % ids;
+      if (i === 0) round += 1;
+      const body = `{"ownerId":"owner-${(i + round) % owners}","begin":${i},"end":${i + 10},"content":"${makeContent()}"}`;
+      return makeWrite(`PUT /my-app/${table}/entry-${i}`, body);
+    };
+  },
   /** Records that keep their team and their owner. */
   note: ({ table, ids, owners, token }) => {
     let i = 0;

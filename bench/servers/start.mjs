@@ -100,7 +100,7 @@ const ROUTES = `export const routes = {
 
 /**
  * `options`: rooms (a connector with them), config (further lines of config.yaml; Tablecast only), listCache (limits.list_cache; Tablecast only), pageMax (limits.page_max; Tablecast only), subscriptions (limits.subscriptions; Tablecast only), messages, notes and products to seed, synchronous, bare, batch and log (baseline only), collect (start with --expose-gc), secret
- * (of tokens, for tables with rules; Tablecast only), lines ({count, make}: records that `tablecast import` writes before the start; Tablecast only).
+ * (of tokens, for tables with rules; Tablecast only), schema (instead of that of the benchmark; Tablecast only), lines ({count, make}: records that `tablecast import` writes before the start; Tablecast only).
  */
 export async function startHandwritten(options = {}) {
   const dir = makeDir();
@@ -134,7 +134,7 @@ export async function startTablecast(options = {}) {
   const dir = makeDir();
   const app = join(dir, 'my-app');
   mkdirSync(app);
-  writeFileSync(join(app, 'schema.graphql'), options.secret === undefined ? SCHEMA : RULES_SCHEMA);
+  writeFileSync(join(app, 'schema.graphql'), options.schema ?? (options.secret === undefined ? SCHEMA : RULES_SCHEMA));
   const open = async () => {
     const port = await findPort();
     writeFileSync(join(app, 'config.yaml'), makeConfig(port, options) + (options.rooms === true ? ROOMS : ''));
