@@ -15,7 +15,8 @@ import { beginsAsOwn, isReservedAppId } from './reserved-paths.ts';
 export const CONFIG_FILE = 'config.yaml';
 export const SCHEMA_FILE = 'schema.graphql';
 const MAX_CONFIG_BYTES = 1024 ** 2;
-const DEFAULT_WEB = 'web';
+/** Folder of static files where none is named. */
+export const DEFAULT_WEB = 'web';
 
 export interface FolderOptions {
   readonly report: Report;

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -176,6 +176,42 @@ export const routes = { fail: defineRoute({ handler: () => { ${code} return 'ok'
       await writeFile(join(dir, 'schema.graphql'), SCHEMA.replace('}', 'more: Int }'));
       const output = String(await printed('dev: serving on ', 2));
       expect(output.match(/changed: .*/g)).toEqual(['changed: schema.graphql']);
+    });
+  });
+});
+
+describe('tablecast dev serves a folder of static files', { timeout: 60_000 }, () => {
+  const page = (url: string, path = '/my-app/') => ask('GET', `${url}${path}`, { headers: { accept: 'text/html' } });
+
+  test('as soon as it is there, and no longer than it is', async () => {
+    await inDev({}, async ({ dir, url, printed }) => {
+      await mkdir(join(dir, 'web'));
+      await writeFile(join(dir, 'web/index.html'), '<p>first');
+      await printed('dev: serving on ', 2);
+      expect((await page(url)).text).toContain('first');
+      await writeFile(join(dir, 'web/index.html'), '<p>second');
+      await writeFile(join(dir, 'web/page.js'), 'page();');
+      await writeFile(join(dir, 'schema.graphql'), SCHEMA.replace('}', 'more: Int }'));
+      expect(String(await printed('dev: serving on ', 3)).match(/changed: .*/g)).toEqual([
+        'changed: web',
+        'changed: schema.graphql',
+      ]);
+      expect((await page(url)).text).toContain('second');
+      await rm(join(dir, 'web'), { recursive: true });
+      await printed('dev: serving on ', 4);
+      expect((await page(url)).text).not.toContain('second');
+    });
+  });
+
+  test('that the configuration names before it is there', async () => {
+    await inDev({}, async ({ dir, url, printed }) => {
+      await writeFile(join(dir, 'config.yaml'), 'port: 0\nweb: public\n');
+      await printed('dev: the server keeps running as it was');
+      await mkdir(join(dir, 'pages'));
+      await writeFile(join(dir, 'pages/index.html'), '<p>named');
+      await rename(join(dir, 'pages'), join(dir, 'public'));
+      await printed('dev: serving on ', 2);
+      expect((await page(url)).text).toContain('named');
     });
   });
 });
