@@ -8,6 +8,7 @@ const LONG_TEST = 600_000;
 const ROWS = Number(process.env.CONSOLE_ROWS ?? 5_000);
 const COLUMNS = 40;
 const CHANGES_MS = Number(process.env.CONSOLE_CHANGES_MS ?? 5_000);
+const CHANGES_PER_SECOND = 1_000;
 
 const NUMBERS = Array.from({ length: COLUMNS - 1 }, (_, index) => `f${index}`);
 const SCHEMA = `type Item @table @export { id: ID! @primaryKey ${NUMBERS.map((name) => `${name}: Int`).join(' ')} }`;
@@ -107,7 +108,8 @@ async function measureWrites(app: ConsoleApp, page: Page, session: CDPSession): 
       });
       const { status } = await app.ask('POST', '_/transaction', { steps: batch });
       if (status !== 200) throw new Error(`transaction: ${status}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      const due = began + (written * 1000) / CHANGES_PER_SECOND;
+      await new Promise((resolve) => setTimeout(resolve, due - performance.now()));
     }
   };
   const click = async () => {
