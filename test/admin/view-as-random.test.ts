@@ -49,7 +49,7 @@ async function seen(app: Running, token: string, since: number): Promise<unknown
   for (const query of ['retained=true', `since=${since}`, `since=${since}&n=ge=1`, 'sort=n&limit=2&count=true']) {
     using stream = await SseClient.open(`${app.url}/Item?${query}`, { headers: { authorization: `Bearer ${token}` } });
     if (stream.status === 200) await stream.next('ready');
-    streams.push([query, stream.status, stream.events.items]);
+    streams.push([query, stream.status, stream.untimed]);
   }
   return { lists, streams };
 }

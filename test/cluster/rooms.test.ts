@@ -76,6 +76,8 @@ describe.skipIf(unreachable !== undefined)(`rooms of two servers on one schema${
     expect(await ann.control('member_left', undefined, 40_000)).toMatchObject({ user_id: 'bob' });
     expect(await members(one, 'a')).toBe('["ann"]');
     await other.server.restart();
+    // A server that has just started asks the others for their members.
+    await expect.poll(() => members(other, 'a')).toBe('["ann"]');
     using bobAgain = await enter(cluster, other, 'bob', 'a');
     expect(await bobAgain.control('presence')).toMatchObject({ count: 2 });
     expect(await ann.control('member_joined')).toMatchObject({ user_id: 'bob' });

@@ -130,13 +130,13 @@ describe('server-sent events', { timeout: 120_000 }, () => {
     await server.put('Message/b', record('missed'));
     await server.ask('DELETE', 'Message/a');
     using again = await SseClient.subscribe(server.url('Message'), { lastEventId });
-    expect(again.events.items.map(({ event }) => event)).toEqual(['message', 'update', 'delete', 'ready']);
+    expect(again.untimed.map(({ event }) => event)).toEqual(['message', 'update', 'delete', 'ready']);
     expect(again.all('update')).toEqual([{ id: 'b', ...record('missed') }]);
     // The header wins over the parameter, which an EventSource repeats on every reconnect.
     using both = await SseClient.subscribe(server.url('Message?since=1'), { lastEventId });
-    expect(both.events.items.map(({ event }) => event)).toEqual(['message', 'update', 'delete', 'ready']);
+    expect(both.untimed.map(({ event }) => event)).toEqual(['message', 'update', 'delete', 'ready']);
     using since = await SseClient.subscribe(server.url(`Message?since=${lastEventId}`));
-    expect(since.events.items.map(({ event }) => event)).toEqual(['message', 'update', 'delete', 'ready']);
+    expect(since.untimed.map(({ event }) => event)).toEqual(['message', 'update', 'delete', 'ready']);
   });
 
   test('stored records come as retained, then ready with the position', async () => {
@@ -144,10 +144,10 @@ describe('server-sent events', { timeout: 120_000 }, () => {
     await server.put('Message/b', record('two'));
     await server.put('Message/a', record('one'));
     using one = await SseClient.subscribe(server.url('Message/a'));
-    expect(one.events.items.map(({ event }) => event)).toEqual(['message', 'retained', 'ready']);
+    expect(one.untimed.map(({ event }) => event)).toEqual(['message', 'retained', 'ready']);
     expect(one.all('retained')).toEqual([{ id: 'a', ...record('one') }]);
     using table = await SseClient.subscribe(server.url('Message'));
-    expect(table.events.items.map(({ event }) => event)).toEqual(['message', 'ready']);
+    expect(table.untimed.map(({ event }) => event)).toEqual(['message', 'ready']);
     using all = await SseClient.subscribe(server.url('Message?retained=true'));
     expect(all.all('retained').map((found) => found.id)).toEqual(['a', 'b']);
     const ready = all.events.items.at(-1);
@@ -163,7 +163,7 @@ describe('server-sent events', { timeout: 120_000 }, () => {
     await using server = await startServer();
     await server.put('Message/a', record('one'));
     using stream = await SseClient.subscribe(server.url('Message'), { lastEventId: '9007199254740000' });
-    expect(stream.events.items.map(({ event }) => event)).toEqual(['message', 'reset', 'retained', 'ready']);
+    expect(stream.untimed.map(({ event }) => event)).toEqual(['message', 'reset', 'retained', 'ready']);
     expect(stream.all('reset')[0]).toMatchObject({ type: 'reset', reason: 'position_unknown' });
   });
 

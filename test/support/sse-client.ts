@@ -120,6 +120,11 @@ export class SseClient implements Disposable {
     return { ...found, json: JSON.parse(found.data) as Json };
   }
 
+  /** Events that have come, but for pings: those come by the clock, between any two others. */
+  get untimed(): readonly SseEvent[] {
+    return this.events.items.filter(({ event }) => event !== 'ping');
+  }
+
   /** The parsed data of every event of this name that has come. */
   all(event: string): readonly Json[] {
     return this.events.items.filter((item) => item.event === event).map((item) => JSON.parse(item.data) as Json);
