@@ -1,5 +1,6 @@
-// Totals of 100 groups that 1,000 clients follow, at 1,000 writes a second: what a write costs more than without clients. The
-// same clients on the plain channel show what the deliveries alone cost. All sides are ours.
+// Totals of 100 groups that 1,000 clients follow, at 1,000 writes a second: what a write costs more than without clients. Each
+// client follows one of the groups, or all of them; the latter on the plain channel show what so many deliveries alone
+// cost. All sides are ours.
 import { setTimeout as wait } from 'node:timers/promises';
 import { cpuDuring } from '../lib/process.mjs';
 import { atMost, compare, interleave } from '../lib/rounds.mjs';
@@ -11,6 +12,7 @@ const GROUPS = 100;
 const IDS = 10_000;
 const RATE = 1000;
 const SUBSCRIBERS = 1000;
+const TOTALS = 'aggregate=count,sum(made)&retained=false';
 /** For the deliveries of the last writes. */
 const REST_MS = 500;
 
@@ -18,20 +20,26 @@ export async function run(bench) {
   // The baseline has no totals.
   if (bench.startOurs !== startTablecast) return;
   const none = await open(bench, 'none');
-  const totals = await open(bench, 'totals', '?aggregate=count,sum(made)&group=roomId&retained=false');
-  const plain = await open(bench, 'plain', '');
-  for (const side of [none, totals, plain]) await measure(bench, side);
-  const results = await interleave({ none, totals, plain }, bench.quick ? 3 : 5, (side) => measure(bench, side));
-  report(bench, results, { side: 'totals', name: `${SUBSCRIBERS} on totals of ${GROUPS} groups`, target: 2 });
+  const rooms = Array.from({ length: GROUPS }, (_, i) => `?roomId==room-${i}&${TOTALS}`);
+  const one = await open(bench, 'one', rooms);
+  const all = await open(bench, 'all', [`?${TOTALS}&group=roomId`]);
+  const plain = await open(bench, 'plain', ['']);
+  const sides = { none, one, all, plain };
+  for (const side of Object.values(sides)) await measure(bench, side);
+  const results = await interleave(sides, bench.quick ? 3 : 5, (side) => measure(bench, side));
+  report(bench, results, { side: 'one', name: `${SUBSCRIBERS} on one of ${GROUPS} groups each`, target: 2 });
+  report(bench, results, { side: 'all', name: `${SUBSCRIBERS} on all ${GROUPS} groups`, target: 2 });
   report(bench, results, { side: 'plain', name: `${SUBSCRIBERS} on the plain channel` });
 }
 
-async function open(bench, name, query) {
+/** Starts a server; `queries`: of the subscriptions, as many of each. */
+async function open(bench, name, queries = []) {
   const server = await bench.start(name, startTablecast);
   const make = (i) => ({ id: `line-${GROUPS}-${i}`, roomId: `room-${i % GROUPS}`, made: i, content: 'seed' });
   await post(server, 'Line', IDS, make);
-  if (query !== undefined)
-    await bench.subscribe(name, server, { kind: 'ws', count: SUBSCRIBERS, path: `/my-app/Line${query}` });
+  const count = SUBSCRIBERS / queries.length;
+  for (const [i, query] of queries.entries())
+    await bench.subscribe(`${name} ${i}`, server, { kind: 'ws', count, path: `/my-app/Line${query}` });
   return { server };
 }
 
