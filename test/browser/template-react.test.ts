@@ -1,7 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
@@ -9,6 +8,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startServer, type TestServer } from '../support/app.ts';
 import { readBlocks } from '../support/doc-session.ts';
+import { freePort } from '../support/free-port.ts';
 import { installPacked, type PackedInstall } from '../support/packed.ts';
 import { ROOT } from '../support/pages.ts';
 import { until } from '../support/wait.ts';
@@ -152,15 +152,6 @@ inBrowser('the react template', (browser) => {
     });
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 /** Waits until the output has all of these. Resolves with the match of the first one. */
 async function printed(child: ChildProcess, first: RegExp, ...more: RegExp[]): Promise<RegExpExecArray> {

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { makeApp, runToExit, startServer } from '../support/app.ts';
 import { runAtTerminal } from '../support/cli.ts';
+import { freePort } from '../support/free-port.ts';
 import { ask } from '../support/http.ts';
 import { until } from '../support/wait.ts';
 
@@ -382,12 +382,3 @@ export const tables = { Message: { beforeCreate({ record }: { record: { title: s
     }
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}

@@ -11,10 +11,11 @@ import { generate } from 'selfsigned';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { BASE_CONFIG, MESSAGE_SCHEMA, startServer, type TestServer } from '../support/app.ts';
+import { freePort } from '../support/free-port.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { until } from '../support/wait.ts';
 import { WsClient } from '../support/ws-client.ts';
-import { freePort, Program, withProgram } from './tools.ts';
+import { Program, withProgram } from './tools.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');

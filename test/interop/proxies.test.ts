@@ -10,9 +10,10 @@ import { createProxyMiddleware } from 'http-proxy-middleware';
 import { generate } from 'selfsigned';
 import { expect, test } from 'vitest';
 import { startServer } from '../support/app.ts';
+import { freePort } from '../support/free-port.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { WsClient } from '../support/ws-client.ts';
-import { freePort, Program, run, withProgram } from './tools.ts';
+import { Program, run, withProgram } from './tools.ts';
 
 /** A proxy of this process on a port of its own. */
 async function listen(server: Server): Promise<string> {
