@@ -60,12 +60,13 @@ describe('heartbeat, reconnecting and stopping', { timeout: 120_000 }, () => {
     expect(await raw.closed).toBeGreaterThan(4_000);
   });
 
-  // Idle for ten times the time after which silence ends a socket; with the defaults that would be 100 s.
+  // Idle for ten times the time after which silence ends a socket; with the defaults that would be 100 s. On a busy machine
+  // this process may be without its turn for a second.
   test.concurrent('an idle socket that answers pings is never dropped', async () => {
-    await using server = await startServer({ config: SHORT_HEARTBEAT });
+    await using server = await startServer({ config: SHORT_HEARTBEAT.replace('1s', '3s') });
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     using one = await WsClient.subscribe(server.wsUrl('Message/m'));
-    await pause(10_000);
+    await pause(30_000);
     expect(client.isOpen).toBe(true);
     await server.put('Message/m', record('after a long time'));
     expect((await client.next()).id).toBe('m');
@@ -82,7 +83,7 @@ describe('heartbeat, reconnecting and stopping', { timeout: 120_000 }, () => {
     await Promise.all(clients.map((client) => client.changes.next((frame) => frame.data.title === 'before')));
     await server.kill();
     await server.restart();
-    await Promise.all(clients.map((client) => client.opened.atLeast(2, 10_000)));
+    await Promise.all(clients.map((client) => client.opened.atLeast(2)));
     await server.put('Message/m', record('after'));
     await server.put('Message/m', record('fence'));
     await Promise.all(clients.map((client) => client.changes.next((frame) => frame.data.title === 'fence')));
