@@ -4,7 +4,7 @@ import type { SseHandlers } from './connection/event-source.ts';
 import type { Status } from './connection/link.ts';
 import { LiveHub } from './live/live-hub.ts';
 import type { Query } from './query.ts';
-import { Rooms, type RoomsOptions } from './rooms.ts';
+import { Rooms, type RoomsOptions } from './rooms/rooms.ts';
 import type { CallsOf, WsHandlers } from './routes/route-types.ts';
 import { loadCalls, openRouteSocket, openRouteStream, routeProxy } from './routes/routes.ts';
 import { Table } from './table.ts';

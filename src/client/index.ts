@@ -24,7 +24,7 @@ export type { LiveSnapshot } from './live/live-query.ts';
 export type { Overlay } from './live/overlay.ts';
 export type { Position, SubscribeOptions, Subscription } from './live/subscription.ts';
 export type { Query } from './query.ts';
-export type { Rooms, RoomsOptions } from './rooms.ts';
+export type { Rooms, RoomsOptions } from './rooms/rooms.ts';
 export type { HttpRoute, RouteTypes, SseRoute, WsHandle, WsHandlers, WsRoute } from './routes/route-types.ts';
 export type { Page, Published, Table, WriteOptions, Written } from './table.ts';
 export type {

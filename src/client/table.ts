@@ -1,10 +1,11 @@
 import type { Environment } from './connection/environment.ts';
-import { type RequestOptions, readJson, request } from './connection/http.ts';
+import type { RequestOptions } from './connection/http.ts';
 import type { LiveHub } from './live/live-hub.ts';
 import type { LiveList, LiveOptions } from './live/live-list.ts';
 import type { WriteStep } from './live/overlay.ts';
 import type { Position, SubscribeOptions, Subscription } from './live/subscription.ts';
 import { encode, type Query, tableSearch, withSearch } from './query.ts';
+import type { TableRequest } from './requests.ts';
 import type { CreateOf, IsUntyped, PatchOf, PutOf, RecordOf, Select, Selected, TypedQuery } from './table-types.ts';
 
 type Id = string | number;
@@ -88,16 +89,9 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
     query?: QueryOf<T, S>,
     options?: RequestOptions,
   ): Promise<Page<Selected<T, S>>> {
-    const response = await this.#request('GET', withSearch(this.#url, tableSearch(query as Query)), options);
-    const { headers } = response;
-    const total = headers.get('x-total-count');
-    const next = /<[^>]*[?&]cursor=([^&>]*)[^>]*>;\s*rel="?next/.exec(headers.get('link') ?? '');
-    return {
-      records: await readJson<Selected<T, S>[]>(response),
-      position: Number(headers.get('x-position')),
-      next: next?.[1] === undefined ? undefined : decodeURIComponent(next[1]),
-      total: total === null ? undefined : Number(total),
-    };
+    const url = withSearch(this.#url, tableSearch(query as Query));
+    const { readPage } = await loadRequests();
+    return readPage(this.#environment, { url, method: 'GET', options });
   }
 
   /**
@@ -111,7 +105,7 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
     options?: RequestOptions,
   ): Promise<Selected<T, S>> {
     const url = withSearch(this.#recordUrl(id), tableSearch(query as Query));
-    return readJson(await this.#request('GET', url, options));
+    return (await this.#request<Selected<T, S>>({ url, method: 'GET', options })).record;
   }
 
   /**
@@ -160,7 +154,7 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
   /** Sends a message to the subscribers of the table, or of the record with this id. Nothing is stored. */
   async publish(data: unknown, { id, ...options }: RequestOptions & { readonly id?: Id } = {}): Promise<Published> {
     const url = withSearch(id === undefined ? this.#url : this.#recordUrl(id), 'publish=true');
-    return readJson(await this.#request('POST', url, options, data));
+    return (await this.#request<Published>({ url, method: 'POST', options, body: data })).record;
   }
 
   /**
@@ -229,20 +223,20 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
     const { position: wanted = false, optimistic, ...others } = options as WriteOptions & Partial<WithPosition>;
     const { op, id, data } = steps[0] ?? { op: 'create' };
     const url = id === undefined ? this.#url : this.#recordUrl(id);
-    const send = async (named: readonly WriteStep[]): Promise<Written<unknown>> => {
+    const send = (named: readonly WriteStep[]): Promise<Written<unknown>> => {
       const body = isList ? named.map((step) => step.data) : op === 'create' ? named[0]?.data : data;
-      const response = await this.#request(METHODS[op], url, others, body);
-      return { record: await readJson(response), position: Number(response.headers.get('x-position')) };
+      return this.#request({ url, method: METHODS[op], options: others, body });
     };
     const { overlay } = this.#hub;
     const written = await (overlay === undefined || optimistic === false ? send(steps) : overlay.write(steps, send));
     return wanted ? written : written.record;
   }
 
-  #request(method: string, url: string, { ifSeq, ...options }: WriteOptions = {}, body?: unknown): Promise<Response> {
-    const headers = { ...options.headers };
-    if (ifSeq === null) headers['if-none-match'] = '*';
-    else if (ifSeq !== undefined) headers['if-match'] = `"${ifSeq}"`;
-    return request(this.#environment, url, { ...options, headers, method, ...(body !== undefined && { body }) });
+  async #request<V>(request: TableRequest): Promise<Written<V>> {
+    const { sendRequest } = await loadRequests();
+    return sendRequest<V>(this.#environment, request);
   }
 }
+
+/** Loads what makes HTTP requests with the first of them: a page may have live lists alone. */
+export const loadRequests = () => import('./requests.ts');

@@ -1,8 +1,9 @@
 import type { Environment } from './connection/environment.ts';
-import { type RequestOptions, readJson, request } from './connection/http.ts';
+import type { RequestOptions } from './connection/http.ts';
 import type { LiveHub } from './live/live-hub.ts';
 import type { WriteStep } from './live/overlay.ts';
 import type { Position } from './live/subscription.ts';
+import { loadRequests } from './table.ts';
 import type { CreateOf, PatchOf, PutOf } from './table-types.ts';
 
 type Id = string | number;
@@ -62,7 +63,7 @@ export type TransactionOptions = RequestOptions & {
   readonly optimistic?: false;
 };
 
-interface AnyStep extends StepOptions {
+export interface AnyStep extends StepOptions {
   readonly op: string;
   readonly table: string;
   readonly id?: Id;
@@ -79,21 +80,12 @@ export async function sendTransaction(
   const all = steps as readonly AnyStep[];
   const shown = all.filter(({ op }) => op !== 'publish' && op !== 'check') as readonly (AnyStep & WriteStep)[];
   const send = async (named: readonly WriteStep[]): Promise<TransactionResult> => {
-    const body = {
-      steps: all.map((given) => {
-        const { ifSeq, ...step } = given;
-        const data = step.op === 'create' ? named[shown.indexOf(given as never)]?.data : step.data;
-        const seq = ifSeq === undefined ? {} : { if_seq: ifSeq === null ? null : Number(ifSeq) };
-        return { ...step, ...(data !== undefined && { data }), ...seq };
-      }),
-    };
-    const response = await request(environment, new URL('_/transaction', environment.base).href, {
-      ...options,
-      method: 'POST',
-      body,
+    const { sendSteps } = await loadRequests();
+    const made = all.map((step) => {
+      const data = step.op === 'create' ? named[shown.indexOf(step as never)]?.data : step.data;
+      return data === undefined ? step : { ...step, data };
     });
-    const { seq, results } = await readJson<{ seq: number; results: StepResult[] }>(response);
-    return { results, position: seq };
+    return sendSteps(environment, made, options);
   };
   return overlay === undefined || optimistic === false ? send(shown) : overlay.write(shown, send);
 }

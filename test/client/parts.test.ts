@@ -4,8 +4,9 @@ import { delayBefore, pause, randomId } from '../../src/client/connection/backof
 import { makeEnvironment, parseMessage, printMessage, socketUrl } from '../../src/client/connection/environment.ts';
 import { EventStreamParser } from '../../src/client/connection/event-stream.ts';
 import { FrameQueue } from '../../src/client/connection/frame-queue.ts';
+import { errorOf } from '../../src/client/connection/http.ts';
 import { Outbox } from '../../src/client/connection/outbox.ts';
-import { errorOf, TablecastError } from '../../src/client/error.ts';
+import { TablecastError } from '../../src/client/error.ts';
 import { makeOrder } from '../../src/client/live/order.ts';
 import { encode, plainSearch, tableSearch, takeOut, withSearch } from '../../src/client/query.ts';
 

@@ -1,4 +1,5 @@
-import { errorOf, TablecastError } from '../../../src/client/error.ts';
+import { errorOf } from '../../../src/client/connection/http.ts';
+import { TablecastError } from '../../../src/client/error.ts';
 import { SERVER_URL } from './address.ts';
 import { askForLogin, tokenOf } from './session.ts';
 

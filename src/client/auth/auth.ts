@@ -1,6 +1,5 @@
 import type { Environment } from '../connection/environment.ts';
-import { readJson, request } from '../connection/http.ts';
-import { asError } from '../error.ts';
+import type { Login } from './login.ts';
 import { type Session, type SessionStorage, SessionStore } from './session-store.ts';
 
 /** User that has logged in. */
@@ -9,14 +8,6 @@ export interface User {
   readonly name: string;
   readonly roles: readonly string[];
   readonly claims: Readonly<Record<string, unknown>>;
-}
-
-interface Tokens {
-  readonly access_token: string;
-  readonly refresh_token: string;
-  /** Seconds. */
-  readonly expires_in: number;
-  readonly user: User;
 }
 
 /** Milliseconds before its end at which a token is replaced. */
@@ -46,10 +37,11 @@ export class Auth {
   readonly #listeners = new Set<(user: User | undefined) => void>();
   readonly #onSwitch: () => void;
   #known: string | undefined;
+  #login: Promise<Login> | undefined;
 
   /** `onSwitch` is called when another user is logged in, or none. */
   constructor(environment: Environment, storage: SessionStorage | undefined, onSwitch: () => void) {
-    this.#environment = { ...environment, token: async () => undefined, canRenew: false };
+    this.#environment = environment;
     this.#onSwitch = onSwitch;
     this.#store = new SessionStore(`tablecast:${environment.base.href}`, storage, () => this.#changed());
     this.#known = this.user?.id;
@@ -65,22 +57,20 @@ export class Auth {
    *
    * @throws TablecastError `CONFLICT` when the name is taken, `FORBIDDEN` where signing up is off
    */
-  signup(name: string, password: string): Promise<User> {
-    return this.#enter('signup', { name, password });
+  async signup(name: string, password: string): Promise<User> {
+    return (await this.#server()).enter('signup', name, password);
   }
 
   /** @throws TablecastError `INVALID_CREDENTIALS`, `TOO_MANY_ATTEMPTS` */
-  login(name: string, password: string): Promise<User> {
-    return this.#enter('login', { name, password });
+  async login(name: string, password: string): Promise<User> {
+    return (await this.#server()).enter('login', name, password);
   }
 
   /** Logs out in all tabs, also where the server cannot be reached. */
   async logout(): Promise<void> {
     const { session } = this.#store;
     this.#store.save(undefined);
-    if (session === undefined) return;
-    // Without an answer the refresh token is left to its end.
-    await this.#post('logout', { refresh_token: session.refresh_token }).catch(() => undefined);
+    if (session !== undefined) await (await this.#server()).leave(session);
   }
 
   /** Adds a listener for logins and logouts, those of other tabs too. Returns a function that removes it. */
@@ -93,12 +83,7 @@ export class Auth {
   async token(renew: boolean): Promise<string | undefined> {
     const { session } = this.#store;
     if (session === undefined || isFit(session, renew)) return session?.access_token;
-    return this.#store.locked(async () => {
-      // Another tab may have refreshed it meanwhile.
-      const current = this.#store.reload();
-      if (current === undefined || isFit(current, renew)) return current?.access_token;
-      return this.#refresh(current);
-    });
+    return (await this.#server()).renewed(renew);
   }
 
   /** Ends the listening to other tabs. */
@@ -106,28 +91,9 @@ export class Auth {
     this.#store.close();
   }
 
-  async #refresh({ refresh_token, user }: Session): Promise<string | undefined> {
-    try {
-      const tokens = await this.#post<Tokens>('refresh', { refresh_token });
-      // Not over a login or logout that came meanwhile.
-      if (this.user?.id === user.id) this.#store.save(sessionOf(tokens));
-      return this.#store.session?.access_token;
-    } catch (thrown) {
-      if (asError(thrown).status !== 401) throw thrown;
-      this.#store.save(undefined);
-      return undefined;
-    }
-  }
-
-  async #enter(path: string, body: object): Promise<User> {
-    const tokens = await this.#post<Tokens>(path, body);
-    this.#store.save(sessionOf(tokens));
-    return tokens.user;
-  }
-
-  async #post<T>(path: string, body: object): Promise<T> {
-    const url = new URL(`_/auth/${path}`, this.#environment.base).href;
-    return readJson(await request(this.#environment, url, { method: 'POST', body, repeatable: false }));
+  #server(): Promise<Login> {
+    this.#login ??= import('./login.ts').then(({ Login }) => new Login(this.#environment, this.#store));
+    return this.#login;
   }
 
   #changed(): void {
@@ -139,11 +105,8 @@ export class Auth {
   }
 }
 
-function sessionOf(tokens: Tokens): Session {
-  return { ...tokens, obtained: Date.now() };
-}
-
-function isFit({ obtained, expires_in }: Session, renew: boolean): boolean {
+/** True when the token of a session need not be replaced: with `renew` only a new one, which was not refused yet. */
+export function isFit({ obtained, expires_in }: Session, renew: boolean): boolean {
   const age = Date.now() - obtained;
   return renew ? age < FRESH_MS : age < expires_in * 1000 - EARLY_MS;
 }

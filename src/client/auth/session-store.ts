@@ -19,9 +19,6 @@ export interface Session {
 interface BrowserLike {
   readonly document?: unknown;
   readonly localStorage?: SessionStorage;
-  readonly navigator?: {
-    readonly locks?: { request<T>(name: string, run: () => Promise<T>): Promise<T> };
-  };
   readonly BroadcastChannel?: new (
     name: string,
   ) => { onmessage: (() => void) | null; postMessage(message: unknown): void; close(): void; unref?(): void };
@@ -31,16 +28,15 @@ const BROWSER = globalThis as unknown as BrowserLike;
 
 /** Session of a user, the same in all tabs: kept in the storage; a BroadcastChannel reports changes. */
 export class SessionStore {
-  readonly #key: string;
+  /** Key in the storage, and name of the channel. */
+  readonly key: string;
   readonly #storage: SessionStorage | undefined;
   readonly #channel: InstanceType<NonNullable<BrowserLike['BroadcastChannel']>> | undefined;
   readonly #onChange: () => void;
   #session: Session | undefined;
-  /** Settled when the last locked function has ended. */
-  #last: Promise<unknown> = Promise.resolve();
 
   constructor(key: string, storage: SessionStorage | undefined, onChange: () => void) {
-    this.#key = key;
+    this.key = key;
     this.#storage = storage ?? pageStorage();
     this.#onChange = onChange;
     if (this.#storage !== undefined && BROWSER.BroadcastChannel !== undefined) {
@@ -62,7 +58,7 @@ export class SessionStore {
   reload(): Session | undefined {
     if (this.#storage === undefined) return this.#session;
     try {
-      const text = this.#storage.getItem(this.#key);
+      const text = this.#storage.getItem(this.key);
       this.#session = text === null ? undefined : (JSON.parse(text) as Session);
     } catch {
       // Storage that is blocked or spoilt: the session of this tab counts.
@@ -74,22 +70,13 @@ export class SessionStore {
   save(session: Session | undefined): void {
     this.#session = session;
     try {
-      if (session === undefined) this.#storage?.removeItem(this.#key);
-      else this.#storage?.setItem(this.#key, JSON.stringify(session));
+      if (session === undefined) this.#storage?.removeItem(this.key);
+      else this.#storage?.setItem(this.key, JSON.stringify(session));
     } catch {
       // Without storage the session lasts as long as the page.
     }
     this.#channel?.postMessage('changed');
     this.#onChange();
-  }
-
-  /** Runs one function at a time, in all tabs where the browser has Web Locks, which it has on https and localhost. */
-  locked<T>(run: () => Promise<T>): Promise<T> {
-    const { locks } = BROWSER.navigator ?? {};
-    const start = () => (locks === undefined ? run() : locks.request(this.#key, run));
-    const done = this.#last.then(start, start);
-    this.#last = done.catch(() => undefined);
-    return done;
   }
 
   close(): void {

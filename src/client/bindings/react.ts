@@ -16,7 +16,7 @@ import type { Status } from '../connection/link.ts';
 import type { TablecastError } from '../error.ts';
 import { IDLE, type LiveSnapshot } from '../live/live-query.ts';
 import type { Position } from '../live/subscription.ts';
-import type { Rooms } from '../rooms.ts';
+import type { Rooms } from '../rooms/rooms.ts';
 import type { QueryOf, Table, WriteOptions } from '../table.ts';
 import type { AnyTables, CreateOf, PatchOf, PutOf, RecordOf, Select, Selected } from '../table-types.ts';
 import { joinRoom, NOT_JOINED, type RoomOptions, type RoomState } from './room.ts';

@@ -1,7 +1,7 @@
 import type { Client } from '../client.ts';
 import type { Status } from '../connection/link.ts';
 import type { TablecastError } from '../error.ts';
-import type { Rooms } from '../rooms.ts';
+import type { Rooms } from '../rooms/rooms.ts';
 
 /** State of a room as a binding shows it. */
 export interface RoomState {

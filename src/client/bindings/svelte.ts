@@ -1,6 +1,6 @@
 import type { Client } from '../client.ts';
 import type { LiveSnapshot } from '../live/live-query.ts';
-import type { Rooms } from '../rooms.ts';
+import type { Rooms } from '../rooms/rooms.ts';
 import type { QueryOf, Table } from '../table.ts';
 import type { RecordOf, Select, Selected } from '../table-types.ts';
 import type { Sent } from '../wire/writes.ts';

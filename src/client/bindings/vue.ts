@@ -1,7 +1,7 @@
 import { computed, onScopeDispose, type Ref, type ShallowRef, shallowRef, watchEffect } from 'vue';
 import type { Client } from '../client.ts';
 import { IDLE, type LiveSnapshot } from '../live/live-query.ts';
-import type { Rooms } from '../rooms.ts';
+import type { Rooms } from '../rooms/rooms.ts';
 import type { QueryOf, Table } from '../table.ts';
 import type { RecordOf, Select, Selected } from '../table-types.ts';
 import { joinRoom, NOT_JOINED, type RoomOptions, type RoomState } from './room.ts';

@@ -1,7 +1,8 @@
-import { asError, errorOf, TablecastError } from '../error.ts';
+import { asError, TablecastError } from '../error.ts';
 import { delayBefore, pause } from './backoff.ts';
 import { type Environment, parseMessage } from './environment.ts';
 import { EventStreamParser, type StreamEvent } from './event-stream.ts';
+import { errorOf } from './http.ts';
 
 export interface SseHandlers<E = unknown> {
   onOpen?(): void;

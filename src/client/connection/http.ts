@@ -1,4 +1,4 @@
-import { asError, errorOf, TablecastError } from '../error.ts';
+import { asError, type Problem, problemError, TablecastError } from '../error.ts';
 import { delayBefore, pause, randomId } from './backoff.ts';
 import type { Environment } from './environment.ts';
 
@@ -98,4 +98,18 @@ async function once(
 
 function throwAborted(cause: unknown): never {
   throw new TablecastError('ABORTED', 'The request was aborted.', { cause });
+}
+
+/** Reads the error from an HTTP response: RFC 9457 problem details, or any other body. */
+export async function errorOf(response: Response): Promise<TablecastError> {
+  const { status, headers } = response;
+  const problem = (await response.json().catch(() => undefined)) as Problem | null | undefined;
+  return problemError(problem, { status, ...retryAfterOf(headers.get('retry-after')) });
+}
+
+/** Parses `Retry-After` (RFC 9110 §10.2.3), seconds or a date. */
+function retryAfterOf(text: string | null): { retryAfter?: number } {
+  if (text === null) return {};
+  const wait = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return Number.isNaN(wait) ? {} : { retryAfter: Math.max(0, wait) };
 }

@@ -1,27 +1,11 @@
-import type { Status } from './connection/link.ts';
-import { closedError, problemError, TablecastError } from './error.ts';
-import type { Channel } from './wire/channel.ts';
-import { LiveConnection } from './wire/connection.ts';
-import type { WireMessage } from './wire/messages.ts';
-import type { ConnectionPool } from './wire/pool.ts';
-import type { Sent } from './wire/writes.ts';
-
-export interface RoomsOptions {
-  /** Called for every message. `room` is undefined for a broadcast, a message to this user and the result of a flow. */
-  onMessage?(data: unknown, room?: string): void;
-  /** Called with the users in a room whenever they change, if the connector has `presence`. */
-  onPresence?(room: string, members: readonly string[]): void;
-  onStatus?(status: Status): void;
-  /**
-   * Called for errors that the server reports, and for the error that ended the rooms. `room` is the one that is refused, or
-   * that the user may no longer be in.
-   */
-  onError?(error: TablecastError, room?: string): void;
-  /** Messages that may wait for a connection; the default is 100. */
-  readonly buffer?: number;
-  /** False to receive nothing but the messages of joined rooms. */
-  readonly broadcasts?: boolean;
-}
+import type { Status } from '../connection/link.ts';
+import { closedError, problemError, TablecastError } from '../error.ts';
+import type { Channel } from '../wire/channel.ts';
+import { LiveConnection } from '../wire/connection.ts';
+import type { WireMessage } from '../wire/messages.ts';
+import type { ConnectionPool } from '../wire/pool.ts';
+import type { Sent } from '../wire/writes.ts';
+import type { RoomsOptions } from './rooms.ts';
 
 interface OpenRoom {
   readonly joined: Promise<void>;
@@ -32,24 +16,8 @@ interface OpenRoom {
   leave(error?: TablecastError): Promise<void>;
 }
 
-/**
- * Rooms of a connector. Joined rooms are joined again after a reconnect. Messages that were sent in between are not
- * delivered: the server does not store them.
- *
- * @example
- * ```ts
- * // page.ts
- * import { connect } from 'tablecast/client';
- *
- * const client = connect('https://example.com/my-app');
- * const rooms = client.rooms('ws', { onMessage: (data, room) => console.log(room, data) });
- * await rooms.join('lobby');
- * await client.$api.announce?.post({ text: 'Hello' });
- * await rooms.leave('lobby');
- * client.close();
- * ```
- */
-export class Rooms {
+/** What `Rooms` does once it is loaded. */
+export class OpenRooms {
   /** Resolves after `close`; rejects with the error that ended the rooms. */
   readonly ended: Promise<void>;
   readonly #pool: ConnectionPool;
@@ -63,20 +31,15 @@ export class Rooms {
   #status: Status | undefined;
   #settle: (error?: TablecastError) => void = () => {};
 
-  /**
-   * `connector` is the name of a connector or its path. The URL of a connector on another origin, or with a query, opens a
-   * WebSocket of its own.
-   */
-  constructor(pool: ConnectionPool, connector: string | URL, options: RoomsOptions = {}) {
+  constructor(pool: ConnectionPool, { href, origin, pathname, search }: URL, options: RoomsOptions) {
     this.#pool = pool;
     this.#options = options;
     const { environment } = pool;
     const { base } = environment;
-    const { href, origin, pathname, search } = new URL(connector, base);
     if (origin === base.origin && search === '') {
       this.#connector = pathname.replace(base.pathname, '');
     } else {
-      const socketFactory = async () => (await import('./wire/connector-socket.ts')).connectorSockets(environment);
+      const socketFactory = async () => (await import('../wire/connector-socket.ts')).connectorSockets(environment);
       this.#own = new LiveConnection(environment, href, { socketFactory });
     }
     this.ended = new Promise((resolve, reject) => {
@@ -86,31 +49,23 @@ export class Rooms {
     if (options.broadcasts !== false) this.#attach(undefined).joined.catch(() => {});
   }
 
-  /** Rooms that are joined, or will be joined after the next connect. */
   get joined(): readonly string[] {
     return [...this.#open.keys()].filter((room) => room !== undefined);
   }
 
-  /** Returns the users in a room, as last reported by the server. */
   members(room: string): readonly string[] {
     return this.#open.get(room)?.members ?? [];
   }
 
-  /** Joins a room. Resolves when the server confirms it; rejects with the code of its refusal, or `TIMEOUT`. */
   async join(room: string): Promise<void> {
     if (this.#isClosed) throw closedError();
     await (this.#open.get(room) ?? this.#attach(room)).joined;
   }
 
-  /** Leaves a room. Resolves when the server confirms it, or at once without a connection. */
   async leave(room: string): Promise<void> {
     await this.#open.get(room)?.leave();
   }
 
-  /**
-   * Sends a message, which starts flows. Without a connection the message is queued. Resolves when the flows have ended, with
-   * what they return; a message that got no answer before the connection was lost rejects with `NETWORK`, and is not repeated.
-   */
   send(data: unknown): Promise<Sent> {
     const sent = this.#send(data);
     sent.catch((error: TablecastError) => this.#options.onError?.(error));
