@@ -1,5 +1,6 @@
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { expect, it } from 'vitest';
+import { until } from '../support/wait.ts';
 import { inBrowser } from './browser.ts';
 import { ConsoleApp, cell, isLive } from './console-app.ts';
 
@@ -77,8 +78,7 @@ inBrowser('the console without a mouse', (browser) => {
     await page.keyboard.press('Escape');
     const head = (name: string) => page.locator('.grid-head .cell').filter({ hasText: name });
     await expect.poll(() => head('kind').count()).toBe(0);
-    const grip = await head('title').locator('.resize').boundingBox();
-    if (grip === null) throw new Error('there is no grip to resize a column');
+    const grip = await boxOf(head('title').locator('.resize'));
     await page.mouse.move(grip.x + 3, grip.y + 5);
     await page.mouse.down();
     await page.mouse.move(grip.x + 83, grip.y + 5, { steps: 4 });
@@ -94,3 +94,13 @@ inBrowser('the console without a mouse', (browser) => {
     expect(kept).toContain('stock=lt=9');
   });
 });
+
+/** Where an element stands: the grid may draw it anew just now, when it is nowhere. */
+async function boxOf(element: Locator): Promise<{ x: number; y: number }> {
+  const box = await until(
+    () => element.boundingBox(),
+    (found) => found !== null,
+    { what: 'the place of an element' },
+  );
+  return box as NonNullable<typeof box>;
+}

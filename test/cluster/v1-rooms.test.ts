@@ -36,21 +36,24 @@ describe.skipIf(unreachable !== undefined)(`rooms of two servers over protocol v
     await using cluster = await startTwo();
     const [one, other] = cluster.nodes as [ClusterNode, ClusterNode];
     using old = await enter(cluster, one, 'old', 'a');
-    const clients: V1Client[] = [];
-    for (const [index, kind] of V1_KINDS.entries()) {
-      const node = index % 2 === 0 ? other : one;
-      const client = await openAt(cluster, node, { kind, user: kind });
-      expect(await askToJoinV1(client, 'a')).toEqual({ type: 'subscribed', id: 'a' });
-      clients.push(client);
-      // The next member is at the other server, which has to know of this one.
+    // The next member is at the other server, which has to know of those before.
+    const knowAll = async (users: readonly string[]) => {
       for (const { server } of cluster.nodes) {
-        const users = ['old', ...V1_KINDS.slice(0, index + 1)];
         await until(
           async () => (JSON.parse(await members({ server } as ClusterNode, 'a')) as string[]).toSorted().join(),
           (text) => text === users.toSorted().join(),
           { what: `members ${users}` },
         );
       }
+    };
+    await knowAll(['old']);
+    const clients: V1Client[] = [];
+    for (const [index, kind] of V1_KINDS.entries()) {
+      const node = index % 2 === 0 ? other : one;
+      const client = await openAt(cluster, node, { kind, user: kind });
+      expect(await askToJoinV1(client, 'a')).toEqual({ type: 'subscribed', id: 'a' });
+      clients.push(client);
+      await knowAll(['old', ...V1_KINDS.slice(0, index + 1)]);
       const { count } = await client.next({ type: 'presence' });
       expect(count).toBe(index + 2);
       expect(await old.control('member_joined')).toMatchObject({ room: 'a', user_id: kind });
