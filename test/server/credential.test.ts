@@ -109,6 +109,8 @@ describe('a query parameter', () => {
     ['/a/T?ticket=%E0%A4%A', ticket('%E0%A4%A'), '/a/T'],
     ['/a/T?ticketing=1&tokens=2', undefined, '/a/T?ticketing=1&tokens=2'],
     ['/a/ticket=1', undefined, '/a/ticket=1'],
+    // Conditions on fields with these names.
+    ['/a/T?token==x&ticket==y', undefined, '/a/T?token==x&ticket==y'],
   ])('of %s is removed from the URL', (url, credential, left) => {
     expect(take({ url, headers: sse })).toEqual({ credential, url: left });
     expect(take({ url, headers: ws('x') })).toEqual({ credential, url: left });

@@ -79,7 +79,7 @@ function takeFromQuery(request: IncomingMessage, inQuery: QueryCredentials): Cre
     .slice(start + 1)
     .split('&')
     .filter((part) => {
-      const [, name, text = ''] = /^(ticket|token)=(.*)$/s.exec(part) ?? [];
+      const [, name, text = ''] = /^(ticket|token)=(?!=)(.*)$/s.exec(part) ?? [];
       if (name === 'ticket' && inQuery.ticket) found.push({ type: 'ticket', text: decode(text) });
       else if (name === 'token' && inQuery.token) found.push({ type: 'bearer', text: decode(text) });
       else return true;
