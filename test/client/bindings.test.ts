@@ -172,7 +172,7 @@ function sizeOf(name: string): number {
 test.each([
   ['client', 11.75],
   ['client-optimistic', 3],
-  // With all that the others load later, and with `optimistic`.
+  // What a page loads: all that the others load later, and `optimistic`.
   ['client-page', 20.5],
   ['client-tanstack-db', 1],
   ['client-react', 1.25],
